@@ -1,0 +1,373 @@
+//! From the bytes of a log to its current state. Reading cannot fail: whatever is not a record becomes
+//! a [`Diagnostic`], and everything around it is kept.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::ids;
+use super::json::{parse, parse_prefix};
+use super::record::Record;
+
+/// Longest line that is read, in bytes.
+pub const MAX_LINE_BYTES: usize = 64 * 1024 * 1024;
+
+/// The five logs of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LogKind {
+    Events,
+    Cards,
+    Recommendations,
+    Signals,
+    Backports,
+}
+
+impl LogKind {
+    pub const ALL: [LogKind; 5] = [
+        LogKind::Events,
+        LogKind::Cards,
+        LogKind::Recommendations,
+        LogKind::Signals,
+        LogKind::Backports,
+    ];
+
+    pub fn file_name(self) -> &'static str {
+        match self {
+            LogKind::Events => "events.jsonl",
+            LogKind::Cards => "aha_cards.jsonl",
+            LogKind::Recommendations => "recommendations.jsonl",
+            LogKind::Signals => "signals.jsonl",
+            LogKind::Backports => "backports.jsonl",
+        }
+    }
+
+    /// The id a line without one is known by: derived as if it were written now by its own fields.
+    fn derived_id(self, record: &Record) -> String {
+        match self {
+            LogKind::Events => ids::event_id(&record.0),
+            LogKind::Cards => ids::item_id("aha_", &record.0),
+            LogKind::Recommendations => ids::item_id("rec_", &record.0),
+            LogKind::Signals => ids::signal_id(&record.0),
+            LogKind::Backports => record.text("backport_id").unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+/// What the reader found wrong with a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Problem {
+    /// The last line has no newline and is cut off.
+    Torn,
+    NotJson,
+    NotAnObject,
+    Oversized,
+    /// Readable after bytes that are not UTF-8 were replaced.
+    NotUtf8,
+    ByteOrderMark,
+    LoneSurrogate,
+    MissingId,
+    /// Whole records were taken out of a line that glues them to something else.
+    Glued,
+}
+
+impl Problem {
+    pub fn code(self) -> &'static str {
+        match self {
+            Problem::Torn => "torn_line",
+            Problem::NotJson => "not_json",
+            Problem::NotAnObject => "not_an_object",
+            Problem::Oversized => "oversized_line",
+            Problem::NotUtf8 => "not_utf8",
+            Problem::ByteOrderMark => "byte_order_mark",
+            Problem::LoneSurrogate => "lone_surrogate",
+            Problem::MissingId => "missing_id",
+            Problem::Glued => "glued_line",
+        }
+    }
+
+    /// Whether something on the line could not be used.
+    pub fn is_loss(self) -> bool {
+        matches!(
+            self,
+            Problem::Torn | Problem::NotJson | Problem::NotAnObject | Problem::Oversized | Problem::Glued
+        )
+    }
+}
+
+/// Something about a line that people should know. `line` counts from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    pub file: &'static str,
+    pub line: usize,
+    pub problem: Problem,
+    pub detail: String,
+    /// SHA-1 of the line's bytes, to tell this damage from other damage.
+    pub digest: String,
+}
+
+/// One readable record and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub line: usize,
+    /// The stored id, or the one derived for a line that has none.
+    pub id: String,
+    pub record: Record,
+}
+
+/// Every record of a log in file order, and what was wrong. `first_line` is the number of the first line.
+pub fn entries(kind: LogKind, bytes: &[u8], first_line: usize) -> (Vec<Entry>, Vec<Diagnostic>) {
+    let mut reader = Reader {
+        kind,
+        entries: Vec::new(),
+        diagnostics: Vec::new(),
+    };
+    let mut rest = bytes;
+    let mut number = first_line;
+    while !rest.is_empty() {
+        let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+        let (line, terminator) = match end {
+            Some(at) if rest[at..].starts_with(b"\r\n") => (&rest[..at], 2),
+            Some(at) => (&rest[..at], 1),
+            None => (rest, 0),
+        };
+        reader.line(number, line, terminator > 0);
+        rest = &rest[line.len() + terminator..];
+        number += 1;
+    }
+    (reader.entries, reader.diagnostics)
+}
+
+struct Reader {
+    kind: LogKind,
+    entries: Vec<Entry>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Reader {
+    fn line(&mut self, number: usize, bytes: &[u8], terminated: bool) {
+        if bytes.len() > MAX_LINE_BYTES {
+            let detail = format!("{} bytes; {MAX_LINE_BYTES} are read at most", bytes.len());
+            return self.report(number, bytes, Problem::Oversized, detail);
+        }
+        let text = String::from_utf8_lossy(bytes);
+        let mut text = text.trim();
+        if number == 1
+            && let Some(rest) = text.strip_prefix('\u{feff}')
+        {
+            text = rest.trim();
+            let detail = "the file begins with a byte order mark".to_owned();
+            self.report(number, bytes, Problem::ByteOrderMark, detail);
+        }
+        if text.is_empty() {
+            return;
+        }
+        match parse(text) {
+            Ok(parsed) => {
+                if std::str::from_utf8(bytes).is_err() {
+                    let detail = "bytes that are not UTF-8 were replaced".to_owned();
+                    self.report(number, bytes, Problem::NotUtf8, detail);
+                }
+                if parsed.replaced_surrogates > 0 {
+                    let detail = "half of a surrogate pair was replaced".to_owned();
+                    self.report(number, bytes, Problem::LoneSurrogate, detail);
+                }
+                match parsed.value {
+                    Value::Object(map) => self.record(number, bytes, Record(map)),
+                    other => {
+                        let detail = format!("{} where an object is meant", kind_of(&other));
+                        self.report(number, bytes, Problem::NotAnObject, detail);
+                    }
+                }
+            }
+            Err(error) => {
+                let recovered = glued_records(text);
+                if !recovered.is_empty() {
+                    let ids: Vec<_> = recovered.iter().filter_map(Record::id).collect();
+                    let detail = format!("records glued together; taken out: {}", ids.join(", "));
+                    self.report(number, bytes, Problem::Glued, detail);
+                    for record in recovered {
+                        self.record(number, bytes, record);
+                    }
+                } else if terminated {
+                    let detail = format!("{} (column {})", error.message, error.column);
+                    self.report(number, bytes, Problem::NotJson, detail);
+                } else {
+                    let detail = "the last line is cut off".to_owned();
+                    self.report(number, bytes, Problem::Torn, detail);
+                }
+            }
+        }
+    }
+
+    fn record(&mut self, line: usize, bytes: &[u8], record: Record) {
+        let id = record.id().unwrap_or_else(|| {
+            let id = self.kind.derived_id(&record);
+            if matches!(self.kind, LogKind::Cards | LogKind::Recommendations) {
+                let detail = format!("no id; known as `{id}`");
+                self.report(line, bytes, Problem::MissingId, detail);
+            }
+            id
+        });
+        self.entries.push(Entry { line, id, record });
+    }
+
+    fn report(&mut self, line: usize, bytes: &[u8], problem: Problem, detail: String) {
+        self.diagnostics.push(Diagnostic {
+            file: self.kind.file_name(),
+            line,
+            problem,
+            detail,
+            digest: sha1_smol::Sha1::from(bytes).digest().to_string(),
+        });
+    }
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// Whole records inside a line that is not one JSON document. The original appends behind a torn or
+/// unterminated last line, so a record can stand behind another one or behind the stump of one.
+/// Only objects with a text `id` and `ts` that end where the line or the next record does count.
+fn glued_records(text: &str) -> Vec<Record> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    // Each try may read to the end of the line, so their number is bounded.
+    for _ in 0..64 {
+        let Some(brace) = text[at..].find("{\"") else {
+            break;
+        };
+        let start = at + brace;
+        let whole = parse_prefix(&text[start..]).and_then(|(value, length)| {
+            let rest = text[start + length..].trim_start();
+            let Value::Object(map) = value else {
+                return None;
+            };
+            let record = Record(map);
+            let complete = record.text("id").is_some() && record.ts().is_some();
+            (complete && (rest.is_empty() || rest.starts_with('{'))).then_some((record, length))
+        });
+        match whole {
+            Some((record, length)) => {
+                found.push(record);
+                at = start + length;
+            }
+            None => at = start + 1,
+        }
+    }
+    found
+}
+
+/// The current version of one id.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    pub id: String,
+    /// `ts` of the first line.
+    pub created_ts: Option<String>,
+    /// How many lines carry the id.
+    pub versions: usize,
+    /// The last line.
+    pub record: Record,
+}
+
+/// The state of one log: items in order of first appearance.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Log {
+    pub items: Vec<Item>,
+    by_id: HashMap<String, usize>,
+    /// Readable records, all versions.
+    pub records: usize,
+}
+
+impl Log {
+    /// Take one more record in.
+    pub fn apply(&mut self, id: String, record: Record) {
+        self.records += 1;
+        if let Some(&at) = self.by_id.get(&id) {
+            let item = &mut self.items[at];
+            item.versions += 1;
+            item.record = record;
+            return;
+        }
+        self.by_id.insert(id.clone(), self.items.len());
+        self.items.push(Item {
+            id,
+            created_ts: record.ts().map(str::to_owned),
+            versions: 1,
+            record,
+        });
+    }
+
+    pub fn get(&self, id: &str) -> Option<&Item> {
+        self.by_id.get(id).map(|&at| &self.items[at])
+    }
+
+    pub fn ids(&self) -> impl Iterator<Item = &str> + Clone {
+        self.items.iter().map(|item| item.id.as_str())
+    }
+}
+
+/// Fold a log from nothing.
+pub fn fold(kind: LogKind, bytes: &[u8]) -> (Log, Vec<Diagnostic>) {
+    let (entries, diagnostics) = entries(kind, bytes, 1);
+    let mut log = Log::default();
+    for entry in entries {
+        log.apply(entry.id, entry.record);
+    }
+    (log, diagnostics)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cards(text: &[u8]) -> (Log, Vec<&'static str>) {
+        let (log, diagnostics) = fold(LogKind::Cards, text);
+        (log, diagnostics.iter().map(|found| found.problem.code()).collect())
+    }
+
+    #[test]
+    fn damage_is_reported_and_everything_around_it_kept() {
+        let log = b"{\"id\": \"a\", \"ts\": \"1\"}\r\n\n[1]\rnull\n{oops\n{\"id\": \"b\", \"t\": \"caf\xe9\"}\n{\"title\": \"x\"}\n{\"id\": \"c\", \"ti";
+        let (state, codes) = cards(log);
+        let ids: Vec<_> = state.ids().collect();
+        assert_eq!(ids[..2], ["a", "b"]);
+        assert_eq!(state.items.len(), 3);
+        assert_eq!(
+            codes,
+            ["not_an_object", "not_an_object", "not_json", "not_utf8", "missing_id", "torn_line"]
+        );
+    }
+
+    #[test]
+    fn the_first_line_dates_an_item_and_the_last_one_is_current() {
+        let (state, codes) = cards(
+            b"{\"id\": \"a\", \"ts\": \"1\", \"n\": 1}\n{\"id\": \"b\"}\n{\"id\": \"a\", \"ts\": \"2\", \"n\": 2}\n",
+        );
+        assert!(codes.is_empty());
+        let item = state.get("a").expect("stored");
+        assert_eq!((item.created_ts.as_deref(), item.versions), (Some("1"), 2));
+        assert_eq!(item.record.ts(), Some("2"));
+        assert_eq!(state.ids().collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn records_glued_by_the_original_are_taken_out() {
+        for line in [
+            r#"{"id": "a", "ts": "1"}{"id": "b", "ts": "2"}"#,
+            r#"{"id": "a", "title": "cut o{"id": "b", "ts": "2", "impact": {"id": "no"}}"#,
+        ] {
+            let (state, codes) = cards(format!("{line}\n").as_bytes());
+            assert_eq!(codes, ["glued_line"], "{line}");
+            assert!(state.get("b").is_some(), "{line}");
+            assert!(state.get("no").is_none(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Signals added up per card and per recommendation, in one pass, and the score they give.
+
+use std::collections::HashMap;
+
+use super::fold::Entry;
+
+/// Signal kinds that count for a card, in the order they are explained, each with its weight.
+pub const WEIGHTS: [(&str, i64); 5] = [
+    ("aha_used", 2),
+    ("aha_recalled", 1),
+    ("aha_reinforced", 1),
+    ("aha_promoted", 1),
+    ("aha_backported", 2),
+];
+
+/// Every kind `signal` takes.
+pub const KINDS: [&str; 8] = [
+    "aha_backported", "aha_promoted", "aha_recalled", "aha_reinforced", "aha_used", "rec_done", "rec_touched",
+    "rec_used",
+];
+
+/// How often each kind in [`WEIGHTS`] was seen for one card.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub by_kind: [i64; 5],
+    /// `ts` of the latest signal of any kind.
+    pub last_ts: Option<String>,
+}
+
+impl Counts {
+    pub fn of(&self, kind: &str) -> i64 {
+        let at = WEIGHTS.iter().position(|(name, _)| *name == kind);
+        at.map_or(0, |at| self.by_kind[at])
+    }
+
+    /// 1 + the weighted counts.
+    pub fn score(&self) -> i64 {
+        let weighted = self.by_kind.iter().zip(WEIGHTS).map(|(count, (_, weight))| count * weight);
+        1 + weighted.sum::<i64>()
+    }
+
+    /// `Score 5 = base 1 + aha_used×2 (4)`: a person must be able to argue with the number.
+    pub fn explain(&self) -> String {
+        let mut text = format!("Score {} = base 1", self.score());
+        for (count, (kind, weight)) in self.by_kind.iter().zip(WEIGHTS) {
+            if *count > 0 {
+                text.push_str(&format!(" + {kind}×{count} ({})", count * weight));
+            }
+        }
+        text
+    }
+}
+
+/// All signals of a store, added up.
+#[derive(Debug, Clone, Default)]
+pub struct Totals {
+    cards: HashMap<String, Counts>,
+    recommendations: HashMap<String, i64>,
+    /// How often each recommendation was captured again.
+    recaptured: HashMap<String, i64>,
+    /// Readable signal lines.
+    pub lines: usize,
+    none: Counts,
+}
+
+impl Totals {
+    /// One pass over the signals.
+    pub fn of(signals: &[Entry]) -> Totals {
+        let mut totals = Totals {
+            lines: signals.len(),
+            ..Totals::default()
+        };
+        for Entry { record, .. } in signals {
+            let kind = record.text("kind").unwrap_or_default();
+            if let Some(id) = record.filled("aha_id") {
+                let counts = totals.cards.entry(id.to_owned()).or_default();
+                if let Some(at) = WEIGHTS.iter().position(|(name, _)| *name == kind) {
+                    counts.by_kind[at] += 1;
+                }
+                if record.ts() > counts.last_ts.as_deref() {
+                    counts.last_ts = record.ts().map(str::to_owned);
+                }
+            }
+            if let Some(id) = record.filled("rec_id") {
+                // A second capture by an agent is no touch by a person.
+                let seen = if kind == REINFORCED_RECOMMENDATION {
+                    &mut totals.recaptured
+                } else {
+                    &mut totals.recommendations
+                };
+                *seen.entry(id.to_owned()).or_default() += 1;
+            }
+        }
+        totals
+    }
+
+    pub fn card(&self, id: &str) -> &Counts {
+        self.cards.get(id).unwrap_or(&self.none)
+    }
+
+    pub fn recommendation(&self, id: &str) -> i64 {
+        self.recommendations.get(id).copied().unwrap_or_default()
+    }
+
+    pub fn recaptured(&self, id: &str) -> i64 {
+        self.recaptured.get(id).copied().unwrap_or_default()
+    }
+}
+
+/// The kind that says a recommendation was captured again; readers of v1 stores skip it.
+pub const REINFORCED_RECOMMENDATION: &str = "rec_reinforced";
