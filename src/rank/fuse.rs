@@ -96,23 +96,45 @@ pub struct Ranking {
 /// [`Hit::index`]). Never fails; an empty answer says why in [`Ranking::abstained`].
 #[must_use]
 pub fn rank(docs: &[Doc<'_>], query: &Query, options: &Options) -> Ranking {
-    rank_corpus(&Corpus::new(docs), query, options)
+    Searcher::new(&Corpus::new(docs)).rank(query, options)
 }
 
-/// As [`rank`], over cards that were read before.
-#[must_use]
-pub fn rank_corpus(corpus: &Corpus<'_>, query: &Query, options: &Options) -> Ranking {
+/// Answers several questions over the same cards; what was worked out for one is kept for the next.
+pub struct Searcher<'c, 'a> {
+    corpus: &'c Corpus<'a>,
+    space: Option<Space<'c, 'a>>,
+}
+
+impl<'c, 'a> Searcher<'c, 'a> {
+    /// A searcher of `corpus`.
+    #[must_use]
+    pub fn new(corpus: &'c Corpus<'a>) -> Self {
+        Searcher { corpus, space: None }
+    }
+
+    /// As [`rank`](fn@rank).
+    #[must_use]
+    pub fn rank(&mut self, query: &Query, options: &Options) -> Ranking {
+        rank_corpus(self.corpus, query, options, &mut self.space)
+    }
+}
+
+fn rank_corpus<'c, 'a>(
+    corpus: &'c Corpus<'a>,
+    query: &Query,
+    options: &Options,
+    space: &mut Option<Space<'c, 'a>>,
+) -> Ranking {
     let none = |reason| Ranking { hits: Vec::new(), considered: 0, abstained: Some(reason) };
     if corpus.is_empty() {
         return none(Reason::NoCards);
     }
     let allowed = allowed(corpus, query);
-    let mut space: Option<Space<'_, '_>> = None;
     let mut merged: Vec<Option<Candidate>> = vec![None; corpus.len()];
     let mut words = false;
     let share = 1.0 / query.phrasings.len().max(1) as f64;
     for phrasing in &query.phrasings {
-        let found = rank_phrasing(corpus, phrasing, &allowed, &options.tuning, &mut space);
+        let found = rank_phrasing(corpus, phrasing, &allowed, &options.tuning, space);
         words |= found.words;
         for mut candidate in found.candidates {
             candidate.score *= share;
@@ -336,7 +358,7 @@ fn rank_phrasing<'c, 'a>(
     let mut best_embedding = 0.0_f64;
     for candidate in candidates.iter_mut().take(tuning.candidates) {
         let vector = space.of_card(candidate.card, tuning);
-        let inner = dense.inner(&vector);
+        let inner = dense.inner(vector);
         if vector.norm > 0.0 && question.norm > 0.0 {
             candidate.parts.embedding = inner.max(0.0) / vector.norm.powf(tuning.norm_power);
             candidate.parts.cosine = inner / (vector.norm * question.norm);

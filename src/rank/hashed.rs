@@ -87,7 +87,9 @@ pub(crate) struct Space<'c, 'a> {
     corpus: &'c Corpus<'a>,
     /// Cards per bucket: the sum over runs of the cards that hold the run, at most all cards.
     holders: Vec<u32>,
-    cuts: HashMap<u32, Cut>,
+    /// Per run; `features == u32::MAX` until it is needed.
+    cuts: Vec<Cut>,
+    vectors: HashMap<usize, Vector>,
     features: Vec<u32>,
     stems: Vec<(u64, f32)>,
     sums: Vec<f32>,
@@ -107,7 +109,8 @@ impl<'c, 'a> Space<'c, 'a> {
         let mut space = Space {
             corpus,
             holders: vec![0; BUCKETS],
-            cuts: HashMap::new(),
+            cuts: vec![Cut { features: u32::MAX, ..Cut::default() }; corpus.runs.len()],
+            vectors: HashMap::new(),
             features: Vec::new(),
             stems: Vec::new(),
             sums: vec![0.0; BUCKETS],
@@ -228,21 +231,26 @@ impl<'c, 'a> Space<'c, 'a> {
     }
 
     /// The vector of a card.
-    pub(crate) fn of_card(&mut self, card: usize, tuning: &Tuning) -> Vector {
+    pub(crate) fn of_card(&mut self, card: usize, tuning: &Tuning) -> &Vector {
+        if !self.vectors.contains_key(&card) {
+            let vector = self.make_card(card, tuning);
+            self.vectors.insert(card, vector);
+        }
+        &self.vectors[&card]
+    }
+
+    fn make_card(&mut self, card: usize, tuning: &Tuning) -> Vector {
         let corpus = self.corpus;
         let mut recent = [None; 2];
         for piece in corpus.card(card) {
             match piece {
                 Piece::Passage(_) => recent = [None; 2],
                 Piece::Run(run) => {
-                    let cut = match self.cuts.get(&run) {
-                        Some(cut) => *cut,
-                        None => {
-                            let cut = self.cut(corpus.runs[run as usize].text);
-                            self.cuts.insert(run, cut);
-                            cut
-                        }
-                    };
+                    let mut cut = self.cuts[run as usize];
+                    if cut.features == u32::MAX {
+                        cut = self.cut(corpus.runs[run as usize].text);
+                        self.cuts[run as usize] = cut;
+                    }
                     self.add_cut(cut, &mut recent, tuning);
                 }
             }

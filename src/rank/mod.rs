@@ -11,6 +11,7 @@ pub mod bm25;
 mod corpus;
 mod fuse;
 pub mod hashed;
+pub mod perturb;
 mod query;
 mod repair;
 mod terms;
@@ -18,7 +19,7 @@ pub mod token;
 mod tuning;
 
 pub use corpus::{BOOST_RANGE, Corpus, Doc, Field, Passage};
-pub use fuse::{Hit, Match, Options, Parts, Ranking, Reason, rank, rank_corpus};
+pub use fuse::{Hit, Match, Options, Parts, Ranking, Reason, Searcher, rank};
 pub use query::{Phrasing, Piece, Query};
 pub use terms::How;
 pub use token::Tokenizer;
