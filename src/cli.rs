@@ -131,6 +131,9 @@ pub struct Record {
     pub jsonl: Option<String>,
     #[command(flatten)]
     pub card: CardFields,
+    /// Remove hidden characters instead of refusing the item
+    #[arg(long)]
+    pub strip_invisible: bool,
     #[command(flatten)]
     pub output: Output,
 }

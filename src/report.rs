@@ -428,3 +428,25 @@ impl Report {
         }
     }
 }
+
+/// What INDEX.md shows: a start-of-session overview, bounded whatever the store's size.
+#[derive(Debug, Clone, Default)]
+pub struct Index {
+    /// The day that ages count from.
+    pub day: String,
+    pub cards: usize,
+    pub open_recommendations: usize,
+    pub stale_recommendations: usize,
+    pub top: Vec<IndexLine>,
+    pub latest: Vec<IndexLine>,
+    pub open: Vec<IndexLine>,
+    pub candidates: Vec<IndexLine>,
+}
+
+#[derive(Debug, Clone)]
+pub struct IndexLine {
+    pub title: String,
+    pub id: String,
+    /// Score, age, status: what stands behind the id.
+    pub detail: String,
+}

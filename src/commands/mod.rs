@@ -3,6 +3,7 @@
 
 pub mod edit;
 pub mod history;
+pub mod index;
 pub mod init;
 pub mod list;
 pub mod payload;
@@ -136,10 +137,10 @@ impl Snapshot {
         match kind {
             LogKind::Events => self.events.push(entry),
             LogKind::Cards => {
-                self.cards.apply(entry.id.clone(), entry.record.clone());
+                self.cards.apply(entry.id.clone(), entry.record.clone(), entry.line);
                 self.card_lines.push(entry);
             }
-            LogKind::Recommendations => self.recommendations.apply(entry.id, entry.record),
+            LogKind::Recommendations => self.recommendations.apply(entry.id, entry.record, entry.line),
             LogKind::Signals => self.signals.push(entry),
             LogKind::Backports => self.backports.push(entry),
         }
@@ -181,7 +182,7 @@ pub fn commit(
 ) -> Result<Vec<String>> {
     locked.append(batch)?;
     snapshot.apply_batch(batch);
-    let text = index_md::render(&index_md::Input::of(snapshot, ctx));
+    let text = index_md::render(&index::of(snapshot, ctx));
     Ok(match locked.write_index(&text) {
         Ok(()) => Vec::new(),
         Err(error) => vec![format!("INDEX.md was not rebuilt: {}", error.message)],
