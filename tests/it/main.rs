@@ -1,1 +1,4 @@
+//! The one integration binary: everything through the real program, or through the library's rooms.
 
+mod support;
+mod tidy;
