@@ -242,7 +242,8 @@ fn match_shape(scan: &mut Scan<'_>, rule: usize, at: usize) {
     let Some(end) = shape::match_parts(scan.bytes, at, rule.parts) else {
         return;
     };
-    if !scan.is_word_start(start) || !scan.is_word_end(end) {
+    let first_is_sign = !is_in(ALNUM, scan.bytes[start]);
+    if !(first_is_sign || scan.is_word_start(start)) || !scan.is_word_end(end) {
         return;
     }
     // What is checked is the part after the anchor, or before it when the anchor comes last.

@@ -52,8 +52,10 @@ pub(super) struct Shape {
     pub parts: &'static [Part],
     pub check: Check,
     /// Pieces of a made-up example, to be joined.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by the test that proves each rule"))]
     pub example: &'static [&'static str],
     /// A look-alike that is no secret.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by the test that proves each rule"))]
     pub harmless: &'static str,
 }
 
@@ -231,9 +233,9 @@ pub(super) const SHAPES: &[Shape] = &[
         check: Mixed, example: &["access_to", "ken$production$k7h3m9q2w5x8z4v6$", "5d1f8b3a7c2e9064d8b1f3a5c7e90246"], harmless: "access_token$" },
     Shape { class: "new-relic-license", anchor: "NRAL", before: Some((ALNUM, 36, 36)), parts: &[Text("NRAL")],
         check: Trusted, example: &["8f2b4c6d0e1a3957bd8f", "1c3e5a70FFFF92b4", "NRAL"], harmless: "NRAL" },
-    Shape { class: "azure-client-secret", anchor: "8Q~", before: Some((UNRESERVED, 3, 3)), parts: &[Text("8Q~"), Run(UNRESERVED, 31, 34)],
+    Shape { class: "azure-client-secret", anchor: "8Q~", before: Some((UNRESERVED, 3, 3)), parts: &[Text("8Q~"), Run(UNRESERVED, 31, 36)],
         check: Mixed, example: &["kT3", "8Q~", "wLp5VxN7cB1mT4yG9hJ3dF6sAeUoI0kR.8w"], harmless: "8Q~1" },
-    Shape { class: "azure-client-secret", anchor: "7Q~", before: Some((UNRESERVED, 3, 3)), parts: &[Text("7Q~"), Run(UNRESERVED, 31, 34)],
+    Shape { class: "azure-client-secret", anchor: "7Q~", before: Some((UNRESERVED, 3, 3)), parts: &[Text("7Q~"), Run(UNRESERVED, 31, 36)],
         check: Mixed, example: &["b_Z", "7Q~", "wLp5VxN7cB1mT4yG9hJ3dF6sAeUoI0kR-8w"], harmless: "7Q~1" },
     Shape { class: "azure-storage-key", anchor: "+ASt", before: Some((BASE64_BODY, 60, 90)), parts: &[Text("+ASt"), Run(ALNUM, 4, 8), Text("==")],
         check: Mixed, example: &["Rz7Kd3Wq9Xn5Vb1Mc8Lp4Ty6Hj2Gf0Sa7Rz3Kd9Wq5Xn1Vb8Mc4Lp6Ty2Hj0Gf7Sa3Rz9Kd5Wq", "+ASt", "kX2bQ9=="], harmless: "1+ASt" },
