@@ -4,14 +4,17 @@
 
 use proptest::prelude::*;
 use self_learning::guard::{
-    self, Kind, Options, QUARANTINE_THRESHOLD, comparison_key, directive, invisible, markdown, secrets,
+    self, Kind, Options, QUARANTINE_THRESHOLD, comparison_key, directive, invisible, markdown,
+    secrets,
 };
 use serde_json::{Map, Value, json};
 
 fn corpus(name: &str) -> Vec<Value> {
     let path = format!("{}/tests/data/guard/{name}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).expect("the corpus is part of the repository");
-    text.lines().map(|line| serde_json::from_str(line).expect("one JSON object per line")).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("one JSON object per line"))
+        .collect()
 }
 
 fn joined(value: &Value) -> String {
@@ -29,7 +32,10 @@ fn redacted(text: &str) -> String {
 #[test]
 fn secrets_are_found_wherever_they_stand() {
     let cases = corpus("secrets.jsonl");
-    let mut classes: Vec<&str> = cases.iter().filter_map(|case| case["class"].as_str()).collect();
+    let mut classes: Vec<&str> = cases
+        .iter()
+        .filter_map(|case| case["class"].as_str())
+        .collect();
     classes.sort_unstable();
     classes.dedup();
     let missed: Vec<String> = cases
@@ -38,10 +44,18 @@ fn secrets_are_found_wherever_they_stand() {
         .map(|case| joined(&case["text"]))
         .collect();
     let recall = 1.0 - missed.len() as f64 / cases.len() as f64;
-    println!("secrets: {} cases in {} classes, recall {recall:.4}; missed: {missed:#?}", cases.len(), classes.len());
+    println!(
+        "secrets: {} cases in {} classes, recall {recall:.4}; missed: {missed:#?}",
+        cases.len(),
+        classes.len()
+    );
     assert!(cases.len() >= 220 && classes.len() >= 45);
     assert!(recall >= 0.98, "recall {recall:.4}");
-    let probes_missed = cases.iter().filter(|case| case["class"] == "probe").filter(|case| redacted(&joined(&case["text"])).contains(&joined(&case["secret"]))).count();
+    let probes_missed = cases
+        .iter()
+        .filter(|case| case["class"] == "probe")
+        .filter(|case| redacted(&joined(&case["text"])).contains(&joined(&case["secret"])))
+        .count();
     assert_eq!(probes_missed, 0);
 }
 
@@ -55,7 +69,10 @@ fn harmless_text_survives() {
         .filter(|(redacted, text)| redacted != text)
         .collect();
     let rate = changed.len() as f64 / cases.len() as f64;
-    println!("harmless: {} cases, false positives {rate:.4}; changed: {changed:#?}", cases.len());
+    println!(
+        "harmless: {} cases, false positives {rate:.4}; changed: {changed:#?}",
+        cases.len()
+    );
     assert!(cases.len() >= 420);
     assert!(rate <= 0.005, "false positives {rate:.4}");
 }
@@ -70,9 +87,16 @@ fn scanning_speed() {
     let text = sentences.repeat(40_000);
     let rounds = 3;
     for (name, action) in [
-        ("secrets::scan", (|text: &str| secrets::scan(text).len()) as fn(&str) -> usize),
-        ("invisible::find", |text| usize::from(invisible::find(text).is_some())),
-        ("directive::assess", |text| directive::assess(&[text]).reasons.len()),
+        (
+            "secrets::scan",
+            (|text: &str| secrets::scan(text).len()) as fn(&str) -> usize,
+        ),
+        ("invisible::find", |text| {
+            usize::from(invisible::find(text).is_some())
+        }),
+        ("directive::assess", |text| {
+            directive::assess(&[text]).reasons.len()
+        }),
     ] {
         let start = std::time::Instant::now();
         let mut found = 0;
@@ -80,6 +104,9 @@ fn scanning_speed() {
             found += action(&text);
         }
         let seconds = start.elapsed().as_secs_f64();
-        println!("{name}: {:.0} MB/s ({found} found)", (text.len() * rounds) as f64 / seconds / 1e6);
+        println!(
+            "{name}: {:.0} MB/s ({found} found)",
+            (text.len() * rounds) as f64 / seconds / 1e6
+        );
     }
 }

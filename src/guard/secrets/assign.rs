@@ -48,17 +48,26 @@ pub(super) fn assignment(scan: &mut Scan<'_>, at: usize) {
     let escaped =
         start > 0 && bytes[start - 1] == b'\\' && matches!(bytes[start], b'n' | b't' | b'r');
     let name_start = start + usize::from(escaped);
+    let Some((tie, value_at)) = tie_after(scan, name_start, end) else {
+        return;
+    };
+    // Most keys are followed by nothing that could be a secret; that is cheaper to see than what the key means.
+    let is_header = holds_header_word(&bytes[name_start..end]);
+    if !is_header && cannot_be_secret(bytes, tie, value_at, &bytes[name_start..end]) {
+        return;
+    }
     let name = scan.slice(name_start, end);
     let kind = field::classify(name).or_else(|| spaced_name(scan, name_start, end));
     let Some(kind) = kind else { return };
+    // A sentence never says what a signature is.
+    if kind == Kind::Signature && tie != Tie::Equals {
+        return;
+    }
     if kind == Kind::Cookie {
         cookie_header(scan, end);
         return;
     }
-    let Some((tie, value_at)) = tie_after(scan, name_start, end, kind) else {
-        return;
-    };
-    if matches!(kind, Kind::Authorization | Kind::Auth) || is_scheme_header(name) {
+    if matches!(kind, Kind::Authorization | Kind::Auth) {
         let value_at = value_at
             + usize::from(
                 bytes
@@ -72,8 +81,39 @@ pub(super) fn assignment(scan: &mut Scan<'_>, at: usize) {
     judge(scan, kind, tie, name_start, end, value_at);
 }
 
-fn is_scheme_header(name: &str) -> bool {
-    name.to_ascii_lowercase().ends_with("authorization")
+/// `cookie` or `auth` in a name: their values have a syntax of their own.
+fn holds_header_word(name: &[u8]) -> bool {
+    name.windows(4)
+        .any(|window| window.eq_ignore_ascii_case(b"auth") || window.eq_ignore_ascii_case(b"cook"))
+}
+
+/// A quick no: in sentences and bare words a secret has a digit, a sign of its own, or great length.
+fn cannot_be_secret(bytes: &[u8], tie: Tie, value_at: usize, name: &[u8]) -> bool {
+    const LONG: usize = 16;
+    let first = bytes.get(value_at).copied().unwrap_or(b' ');
+    if matches!(first, b'"' | b'\'' | b'`' | b'\\' | b'\n') || (tie == Tie::Element) {
+        return tie == Tie::Prose;
+    }
+    if tie == Tie::Literal && !matches!(first, b'b' | b'r' | b'f' | b'u' | b'@' | b'$' | b'L') {
+        return true;
+    }
+    if tie == Tie::Equals && name.iter().all(|byte| !byte.is_ascii_lowercase()) {
+        return false;
+    }
+    let value = &bytes[value_at.min(bytes.len())..];
+    let length = value
+        .iter()
+        .take(64)
+        .take_while(|byte| !byte.is_ascii_whitespace())
+        .count();
+    let telling = value[..length].iter().any(|byte| {
+        byte.is_ascii_digit()
+            || matches!(
+                byte,
+                b'!' | b'@' | b'#' | b'$' | b'%' | b'^' | b'&' | b'*' | b'+' | b'~' | b'"' | b'\''
+            )
+    });
+    length < 4 || (!telling && length < LONG)
 }
 
 /// `API key`, `access token`, `session id` as two words of prose.
@@ -114,7 +154,7 @@ fn skip(bytes: &[u8], at: usize, bytes_to_skip: &[u8], limit: usize) -> usize {
 }
 
 /// Finds what ties a value to the key that ends at `end`, and where the value begins.
-fn tie_after(scan: &Scan<'_>, start: usize, end: usize, kind: Kind) -> Option<(Tie, usize)> {
+fn tie_after(scan: &Scan<'_>, start: usize, end: usize) -> Option<(Tie, usize)> {
     const SPACES: usize = 40;
     let bytes = scan.bytes;
     let rest = |at: usize| bytes.get(at..).unwrap_or_default();
@@ -158,8 +198,7 @@ fn tie_after(scan: &Scan<'_>, start: usize, end: usize, kind: Kind) -> Option<(T
         _ if spaced && !closed => (Tie::Prose, after_copula(bytes, at)),
         _ => return None,
     };
-    // A sentence never says what a signature is.
-    (kind != Kind::Signature || tie.0 == Tie::Equals).then_some(tie)
+    Some(tie)
 }
 
 /// `: Type = value`: where the value begins.

@@ -577,6 +577,22 @@ pub(super) fn email(scan: &mut Scan<'_>, at: usize) {
         service socket timer mount target path slice jar whl tgz zip gz tar exe dll so swift vue svelte sql csv";
     const NO_PERSON: &str =
         "noreply no-reply donotreply do-not-reply git hg svn bot mailer-daemon postmaster-noreply";
+    // `package@1.2.3`, `@decorator`, `icon@2x.png`: seen before anything is read.
+    if !scan
+        .bytes
+        .get(at + 1)
+        .is_some_and(|byte| is_in(ALNUM, *byte))
+        || at == 0
+        || !is_in(WORD | DASH | DOT | PERCENT, scan.bytes[at - 1])
+    {
+        return;
+    }
+    let first_label = run_length(scan.bytes, at + 1, ALNUM | DASH, 64);
+    if scan.bytes.get(at + 1 + first_label) != Some(&b'.')
+        || run_length(scan.bytes, at + 1, DIGIT, 64) == first_label
+    {
+        return;
+    }
     let local = run_length_before(scan.bytes, at, WORD | DASH | DOT | PERCENT, 65);
     let plus = scan.bytes[..at - local].last() == Some(&b'+');
     let start = if plus {
@@ -617,10 +633,6 @@ pub(super) fn email(scan: &mut Scan<'_>, at: usize) {
         || name.contains("noreply")
         || name.starts_with("your")
     {
-        return;
-    }
-    // `package@version`, `action@branch.name`: a domain of a package begins with a digit or a `v`.
-    if labels[0].bytes().all(|byte| byte.is_ascii_digit()) {
         return;
     }
     let before = start.checked_sub(1).map(|index| scan.bytes[index]);

@@ -1,7 +1,8 @@
 //! What the name of a key promises: which names announce a secret, and what a value under them must be like.
 
 use super::value::{
-    is_measure, is_path, is_placeholder, is_prose, is_template, is_wordy, names_a_secret, segments,
+    is_measure, is_path, is_placeholder, is_prose, is_template, is_wordy, names_a_secret,
+    segment_bounds,
 };
 
 /// What a key announces.
@@ -86,11 +87,12 @@ pub(super) fn classify(key: &str) -> Option<Kind> {
     if key.len() > 128 {
         return None;
     }
-    let lower: Vec<String> = segments(key)
-        .iter()
-        .map(|segment| segment.to_ascii_lowercase())
+    let lower = key.to_ascii_lowercase();
+    // The humps of camelCase are seen in the original, the words compared in lower case.
+    let parts: Vec<&str> = segment_bounds(key)
+        .map(|(start, end)| &lower[start..end])
         .collect();
-    let mut words: &[String] = &lower;
+    let mut words: &[&str] = &parts;
     while words.len() > 1
         && words.last().is_some_and(|word| {
             is_listed(QUALIFIERS, word) || word.bytes().all(|byte| byte.is_ascii_digit())
@@ -99,8 +101,8 @@ pub(super) fn classify(key: &str) -> Option<Kind> {
         words = &words[..words.len() - 1];
     }
     let (last, rest) = words.split_last()?;
-    let previous = rest.last().map_or("", String::as_str);
-    let last = last.as_str();
+    let previous = rest.last().copied().unwrap_or_default();
+    let last = *last;
     let ends_with = |endings: &str| endings.split(' ').any(|ending| last.ends_with(ending));
 
     if matches!(last, "pass") {

@@ -52,10 +52,16 @@ pub(super) struct Shape {
     pub parts: &'static [Part],
     pub check: Check,
     /// Pieces of a made-up example, to be joined.
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by the test that proves each rule"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "read by the test that proves each rule")
+    )]
     pub example: &'static [&'static str],
     /// A look-alike that is no secret.
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by the test that proves each rule"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "read by the test that proves each rule")
+    )]
     pub harmless: &'static str,
 }
 

@@ -141,25 +141,24 @@ fn has_filler(bytes: &[u8]) -> bool {
 }
 
 /// Splits at everything but letters and digits, at camelCase humps, and between letters and digits.
-pub(crate) fn segments(value: &str) -> Vec<&str> {
+pub(crate) fn segments(value: &str) -> impl Iterator<Item = &str> {
+    segment_bounds(value).map(|(start, end)| &value[start..end])
+}
+
+/// The same as byte offsets.
+pub(crate) fn segment_bounds(value: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
     let bytes = value.as_bytes();
-    let mut parts = Vec::new();
-    let mut start = 0;
-    for at in 0..=bytes.len() {
-        let boundary =
-            at == bytes.len() || !is_in(ALNUM, bytes[at]) || (at > start && is_hump(bytes, at));
-        if boundary {
-            if at > start {
-                parts.push(&value[start..at]);
-            }
-            start = if at < bytes.len() && is_in(ALNUM, bytes[at]) {
-                at
-            } else {
-                at + 1
-            };
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at < bytes.len() && !is_in(ALNUM, bytes[at]) {
+            at += 1;
         }
-    }
-    parts
+        let start = at;
+        while at < bytes.len() && is_in(ALNUM, bytes[at]) && (at == start || !is_hump(bytes, at)) {
+            at += 1;
+        }
+        (at > start).then_some((start, at))
+    })
 }
 
 fn is_hump(bytes: &[u8], at: usize) -> bool {
