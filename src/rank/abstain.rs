@@ -3,7 +3,7 @@
 //! Dividing by the best score of a query makes the best of nothing look perfect, so the decision uses four numbers that
 //! mean the same for every question and store, combined as odds:
 //!
-//! odds = e^3.5 · agreement² · cosine · words^1.5 · e^(5·pairs)
+//! odds = e^3.7 · agreement² · cosine · words^1.5 · e^(5·pairs)
 //!
 //! *agreement*: BM25 over the most a card of average length could reach for this question, unknown words included;
 //! *cosine*: of the hashed vectors; *words*: how many of the question's words the card holds, at most eight, one more
@@ -26,7 +26,7 @@ pub(crate) struct Evidence {
 }
 
 /// Logarithm of the odds of a perfect agreement on one word.
-const BASE: f64 = 3.5;
+const BASE: f64 = 3.7;
 const AGREEMENT_POWER: f64 = 2.0;
 const COSINE_POWER: f64 = 1.0;
 const WORDS_POWER: f64 = 1.5;
