@@ -437,8 +437,9 @@ impl Walk {
                 current = invisible::strip(&current).into_owned();
                 let removed = before - current.chars().count();
                 self.verdict.notes.push(format!(
-                    "`{}`: removed {removed} hidden characters",
-                    path.render()
+                    "`{}`: removed {removed} hidden character{}",
+                    path.render(),
+                    if removed == 1 { "" } else { "s" }
                 ));
             } else {
                 self.verdict.refusals.push(Refusal {
