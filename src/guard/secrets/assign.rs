@@ -92,7 +92,7 @@ fn cannot_be_secret(bytes: &[u8], tie: Tie, value_at: usize, name: &[u8]) -> boo
     const LONG: usize = 16;
     let first = bytes.get(value_at).copied().unwrap_or(b' ');
     if matches!(first, b'"' | b'\'' | b'`' | b'\\' | b'\n') || (tie == Tie::Element) {
-        return tie == Tie::Prose;
+        return false;
     }
     if tie == Tie::Literal && !matches!(first, b'b' | b'r' | b'f' | b'u' | b'@' | b'$' | b'L') {
         return true;
@@ -193,7 +193,12 @@ fn tie_after(scan: &Scan<'_>, start: usize, end: usize) -> Option<(Tie, usize)> 
         [b'\n', ..] => (Tie::Colon, named_value(bytes, at)?),
         [b'v', b'a', b'l', b'u', b'e', b'=', ..] if closed => (Tie::Colon, at + 6),
         _ if spaced && is_flag(bytes, start) => (Tie::Equals, at),
-        _ if spaced && is_netrc(scan, start) => (Tie::Equals, at),
+        _ if spaced
+            && (is_netrc(scan, start) || scan.slice(start.saturating_sub(4), start) == "ENV ") =>
+        {
+            (Tie::Equals, at)
+        }
+        [b'>', ..] if closed => (Tie::Element, at + 1),
         _ if spaced && is_listed_command(scan.slice(start, end)) => (Tie::Equals, at),
         _ if spaced && !closed => (Tie::Prose, after_copula(bytes, at)),
         _ => return None,

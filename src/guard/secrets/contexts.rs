@@ -24,7 +24,11 @@ pub(super) const FOLDED: &[(&str, fn(&mut Scan<'_>, usize))] = &[
     ("sshpass ", command_password),
     ("docker login", command_password),
     ("redis-cli ", command_password),
+    ("ldapsearch ", command_password),
     ("identified by ", identified_by),
+    ("auth=(", user_and_password),
+    ("basic_auth(", user_and_password),
+    ("basicauth(", user_and_password),
 ];
 
 /// Base64 of the first two digits of a numeric id, which is how every Discord bot token begins.
@@ -338,6 +342,13 @@ fn rest_of_line<'a>(scan: &Scan<'a>, at: usize) -> &'a str {
 /// `curl -u user:password`, `--user user:password`, `http -a user:password`.
 pub(super) fn command_user(scan: &mut Scan<'_>, at: usize) {
     let line = rest_of_line(scan, at);
+    for flag in [" -b ", " --cookie "] {
+        if let Some(offset) = line.find(flag) {
+            let value_at = at + offset + flag.len();
+            let quote = usize::from(matches!(scan.bytes.get(value_at), Some(b'"' | b'\'')));
+            cookie_values(scan, value_at + quote);
+        }
+    }
     for flag in [
         " -u ",
         " -u",
@@ -372,12 +383,43 @@ pub(super) fn command_user(scan: &mut Scan<'_>, at: usize) {
     }
 }
 
+/// `auth=("user", "password")`, `HTTPBasicAuth("user", "password")`.
+pub(super) fn user_and_password(scan: &mut Scan<'_>, at: usize) {
+    let line = rest_of_line(scan, at);
+    let Some(open) = line.find('(') else { return };
+    let (_, user_end) = assign::value_bounds(scan.bytes, at + open + 1);
+    let Some(comma) = scan
+        .slice(user_end, at + line.len())
+        .find(',')
+        .filter(|comma| *comma <= 2)
+    else {
+        return;
+    };
+    let after = user_end + comma + 1;
+    let spaces = run_of_spaces(scan.bytes, after);
+    let (start, end) = assign::value_bounds(scan.bytes, after + spaces);
+    let quoted = matches!(scan.bytes[start - 1], b'"' | b'\'');
+    let password = scan.slice(start, end);
+    if quoted && password.len() >= 4 && !is_placeholder(password) {
+        scan.found("basic-authorization", start, end);
+    }
+}
+
+fn run_of_spaces(bytes: &[u8], at: usize) -> usize {
+    bytes[at.min(bytes.len())..]
+        .iter()
+        .take_while(|byte| **byte == b' ')
+        .count()
+}
+
 /// `mysql -pPASSWORD`, `sshpass -p PASSWORD`, `docker login -p PASSWORD`, `redis-cli -a PASSWORD`.
 pub(super) fn command_password(scan: &mut Scan<'_>, at: usize) {
     let line = rest_of_line(scan, at);
     let glued = line.starts_with("mysql") || line.starts_with("mariadb");
     let flags: &[&str] = if line.starts_with("redis") {
         &[" -a "]
+    } else if line.starts_with("ldap") {
+        &[" -w "]
     } else if glued {
         &[" -p"]
     } else {

@@ -152,6 +152,7 @@ pub(super) fn classify(key: &str) -> Option<Kind> {
         return Some(Kind::Key);
     }
     match last {
+        "base" if previous == "key" && words.len() > 2 => Some(Kind::Key),
         "authorization" => Some(Kind::Authorization),
         "auth" if rest.is_empty() || matches!(previous, "http" | "basic" | "proxy" | "npm") => {
             Some(Kind::Auth)

@@ -249,7 +249,9 @@ fn match_shape(scan: &mut Scan<'_>, rule: usize, at: usize) {
     let Some(end) = shape::match_parts(scan.bytes, at, rule.parts) else {
         return;
     };
-    let first_is_sign = !is_in(ALNUM, scan.bytes[start]);
+    // Digits may follow letters directly: `/bot123:…`.
+    let first_is_sign = !is_in(ALNUM, scan.bytes[start])
+        || rule.before.is_some_and(|(set, ..)| set == shape::DIGIT);
     if !(first_is_sign || scan.is_word_start(start)) || !scan.is_word_end(end) {
         return;
     }
