@@ -90,7 +90,6 @@ const EARLIER: &[&str] = &["previous", "prior", "above", "earlier", "preceding",
 #[rustfmt::skip]
 const ORDERS: &[&str] = &["instruction*", "prompt", "prompts", "directive*", "guideline*", "rules", "commands", "orders", "guardrail*", "constraints", "messages", "context", "training"];
 #[rustfmt::skip]
-#[rustfmt::skip]
 const USER: &[&str] = &["user", "users", "human", "humans", "operator", "developer", "owner", "person", "reviewer", "reviewers", "anyone", "maintainer"];
 #[rustfmt::skip]
 const GUARDS: &[&str] = &["safety", "guard", "guards", "guardrail*", "sandbox", "permission", "permissions", "approval", "approvals", "safeguard*", "moderation", "policies", "restrictions", "confirmation", "confirmations", "protections"];

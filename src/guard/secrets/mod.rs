@@ -9,11 +9,14 @@
 
 mod anchors;
 mod assign;
+mod commands;
 mod contexts;
 mod field;
+mod people;
 mod rules;
 mod shape;
 mod value;
+mod vendors;
 
 use std::borrow::Cow;
 
@@ -185,9 +188,9 @@ fn scan_once(text: &str, everything: bool) -> Vec<SecretSpan> {
     if everything {
         scan.by_format = false;
         for (at, _) in text.match_indices('@') {
-            contexts::email(&mut scan, at);
+            people::email(&mut scan, at);
         }
-        contexts::card_numbers(&mut scan);
+        people::card_numbers(&mut scan);
     }
     resolve(text, scan.found)
 }
