@@ -14,6 +14,8 @@ pub(super) type Rule = fn(&mut Scan<'_>, usize);
 
 /// Anchors of this module and of [`commands`] whose case does not matter.
 pub(super) const FOLDED: &[(&str, Rule)] = &[
+    ("@tcp(", data_source),
+    ("@unix(", data_source),
     ("bearer ", scheme),
     ("basic ", scheme),
     ("ssws ", scheme),
@@ -247,6 +249,26 @@ pub(super) fn url_userinfo(scan: &mut Scan<'_>, at: usize) {
             scan.found("url-credentials", start, end);
         }
         None => {}
+    }
+}
+
+/// `user:password@tcp(host:3306)/database`, the data source of Go's MySQL driver.
+pub(super) fn data_source(scan: &mut Scan<'_>, at: usize) {
+    const LONGEST: usize = 128;
+    let is_part = |byte: &u8| {
+        !byte.is_ascii_whitespace() && !matches!(byte, b':' | b'"' | b'\'' | b'`' | b'/')
+    };
+    let length = scan.bytes[..at]
+        .iter()
+        .rev()
+        .take(LONGEST)
+        .take_while(|byte| is_part(byte))
+        .count();
+    let start = at - length;
+    let follows_user =
+        start >= 2 && scan.bytes[start - 1] == b':' && is_in(WORD, scan.bytes[start - 2]);
+    if follows_user && !is_placeholder(scan.slice(start, at)) {
+        scan.found("connection-string", start, at);
     }
 }
 
