@@ -1,6 +1,7 @@
 //! From the bytes of a log to its current state. Reading cannot fail: whatever is not a record becomes
 //! a [`Diagnostic`], and everything around it is kept.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde_json::Value;
@@ -119,7 +120,7 @@ pub fn entries(kind: LogKind, bytes: &[u8], first_line: usize) -> (Vec<Entry>, V
     let mut rest = bytes;
     let mut number = first_line;
     while !rest.is_empty() {
-        let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+        let end = memchr::memchr2(b'\n', b'\r', rest);
         let (line, terminator) = match end {
             Some(at) if rest[at..].starts_with(b"\r\n") => (&rest[..at], 2),
             Some(at) => (&rest[..at], 1),
@@ -144,7 +145,8 @@ impl Reader {
             let detail = format!("{} bytes; {MAX_LINE_BYTES} are read at most", bytes.len());
             return self.report(number, bytes, Problem::Oversized, detail);
         }
-        let text = String::from_utf8_lossy(bytes);
+        let clean = std::str::from_utf8(bytes);
+        let text = clean.map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         let mut text = text.trim();
         if number == 1
             && let Some(rest) = text.strip_prefix('\u{feff}')
@@ -158,7 +160,7 @@ impl Reader {
         }
         match parse(text) {
             Ok(parsed) => {
-                if std::str::from_utf8(bytes).is_err() {
+                if clean.is_err() {
                     let detail = "bytes that are not UTF-8 were replaced".to_owned();
                     self.report(number, bytes, Problem::NotUtf8, detail);
                 }
