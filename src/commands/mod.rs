@@ -30,7 +30,7 @@ use crate::domain::score::Totals;
 use crate::error::{Error, Result};
 use crate::render::index_md;
 use crate::report::{Damage, Place, Report};
-use crate::store::{Batch, Locked, Store};
+use crate::store::{Batch, Locked, Logs, Store};
 
 /// What a run came to: the report, and the exit status it means when that is not 0.
 #[derive(Debug)]
@@ -117,11 +117,12 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Read and fold a whole store; a missing one is empty.
+    /// Read and fold a whole store; a missing one is empty. Commands that write pass the lock, so that what
+    /// they decide on is what they append to.
     ///
     /// # Errors
     /// When something is in the way that is no file.
-    pub fn load(store: &Store) -> Result<Snapshot> {
+    pub fn load(store: &impl Logs) -> Result<Snapshot> {
         let mut snapshot = Snapshot::default();
         for kind in LogKind::ALL {
             let (entries, diagnostics) = fold::entries(kind, &store.read(kind)?, 1);

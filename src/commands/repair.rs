@@ -27,7 +27,7 @@ pub fn run(args: &cli::Repair, ctx: &Ctx) -> Result<Done> {
     let mut plan = Plan::of(&snapshot, ctx);
     if args.apply && store.exists() {
         let mut locked = store.lock(ctx.lock_wait)?;
-        snapshot = Snapshot::load(&store)?;
+        snapshot = Snapshot::load(&locked)?;
         plan = Plan::of(&snapshot, ctx);
         let batch = plan.batch(&snapshot, ctx);
         commit(ctx, &mut locked, &mut snapshot, &batch)?;
