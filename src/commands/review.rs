@@ -22,13 +22,14 @@ use crate::report::{self, Report};
 const LEARNINGS: usize = 10;
 
 pub fn run(args: &cli::Review, ctx: &Ctx) -> Result<Done> {
-    let snapshot = Snapshot::load(&project_store(ctx))?;
+    let store = project_store(ctx);
+    let snapshot = if args.quarantine { Snapshot::load_whole(&store)? } else { Snapshot::load(&store)? };
     let totals = snapshot.totals();
     let filter = Filter::of(args, ctx)?;
-    let recommendations = Recommendations::of(&snapshot, &totals, &filter, args, ctx);
-    let cards = Cards::of(&snapshot, &totals, &filter, args);
+    let recommendations = Recommendations::of(&snapshot, totals, &filter, args, ctx);
+    let cards = Cards::of(&snapshot, totals, &filter, args);
     let global_cards = if args.include_global {
-        Snapshot::load(&global_store(ctx))?.cards.items.len()
+        Snapshot::load_cards(&global_store(ctx))?.cards.items.len()
     } else {
         0
     };
@@ -45,7 +46,7 @@ pub fn run(args: &cli::Review, ctx: &Ctx) -> Result<Done> {
         stale_recommendations: recommendations.stale.len(),
         untouched_recommendations: recommendations.untouched.len(),
         backport_candidates: cards.candidates.len(),
-        signals: snapshot.signals.len(),
+        signals: totals.lines,
         backports: snapshot.backports.len(),
         global_aha_cards: global_cards,
         matching_aha_cards: cards.matching,
