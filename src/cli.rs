@@ -124,9 +124,9 @@ pub struct Init {
 /// refused and why. `self-learning schema record` prints the shape.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  echo '{\"aha_cards\":[{\"title\":\"Quote YAML country codes\",\"when_to_use\":\"NO parsed as false\"}]}' | self-learning record
+  self-learning record --title \"Quote country codes\" --when \"NO parsed as false\" --step \"Quote it\"
+  echo '{\"aha_cards\":[{\"title\":\"Quote it\",\"when_to_use\":\"NO is false\"}]}' | self-learning record
   self-learning record --json learnings.json
-  self-learning record --title \"Quote YAML country codes\" --when \"NO parsed as false\" --step \"Quote it\" --tag yaml
   self-learning record --jsonl - < cards.jsonl")]
 pub struct Record {
     /// File with the payload; `-` is standard input

@@ -58,7 +58,8 @@ fn record(report: &Record) -> String {
         };
         let id = item.id.as_deref().unwrap_or(item.kind);
         let title = cut(item.title.as_deref().unwrap_or_default(), 80);
-        out.push_str(&format!("{outcome:<10}  {}  {}\n", safe(id), safe(&title)));
+        let line = format!("{outcome:<10}  {}  {}", safe(id), safe(&title));
+        out.push_str(&format!("{}\n", line.trim_end()));
         if let Some(why) = &item.why {
             out.push_str(&format!("            {}\n", safe(why)));
         }
@@ -103,7 +104,8 @@ fn list(report: &List, style: Style) -> String {
         out.push_str(&format!("{message}\n"));
     }
     if !report.items.is_empty() {
-        let mut table = table(style, &["id", "learning", "when to use", "score"]);
+        let last = if report.matches.is_empty() { "score" } else { "match" };
+        let mut table = table(style, &["id", "learning", "when to use", last]);
         for (position, item) in report.items.iter().enumerate() {
             let Value::Object(map) = item else { continue };
             let card = Stored(map.clone());
@@ -197,8 +199,10 @@ fn review(report: &Review, style: Style) -> String {
     out.push_str(&format!("Project store: {}\n", safe(&report.place.project_store)));
     let mut filters = serde_json::to_value(&report.filters).unwrap_or_default();
     if let Value::Object(map) = &mut filters {
-        map.retain(|_, value| !value.is_null());
-        out.push_str(&format!("Filters: {}\n", safe(&crate::domain::json::to_line(map))));
+        map.retain(|key, value| !value.is_null() && !(key == "stale_days" && *value == 7));
+        if !map.is_empty() {
+            out.push_str(&format!("Filters: {}\n", safe(&crate::domain::json::to_line(map))));
+        }
     }
     out.push_str(&format!(
         "Counts: aha={}; recs={} (open={} [project={}, portable={}], stale={}, untouched={}); backport_candidates={}\n",
