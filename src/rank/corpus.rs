@@ -81,7 +81,9 @@ pub(crate) struct Run<'a> {
     pub holders: u32,
     last_holder: u32,
     /// Tokens the run counts for in a card's length.
-    tokens: u16,
+    pub tokens: u16,
+    /// Features of the hashed embedding it has.
+    pub features: u16,
     /// Whether the run is one lower-case Latin word: its only token is its text.
     pub plain: bool,
 }
@@ -228,8 +230,17 @@ pub(crate) enum Piece {
 impl<'a> Run<'a> {
     fn new(text: &'a str, scratch: &mut Scratch) -> Self {
         let mut tokens = 0_u16;
-        token::tokens_of_run(text, scratch, |_: Kind, _| tokens = tokens.saturating_add(1));
+        let mut features = 0_u16;
+        token::tokens_of_run(text, scratch, |kind, token| {
+            tokens = tokens.saturating_add(1);
+            // A word of n letters between borders has n triples and n − 1 quadruples; its stem makes it 2 n.
+            features = features.saturating_add(match kind {
+                Kind::Word => 2 * token.len().min(1000) as u16,
+                Kind::Pair => 3,
+                Kind::Whole => 0,
+            });
+        });
         let plain = text.bytes().all(|byte| byte.is_ascii_lowercase());
-        Run { text, holders: 0, last_holder: u32::MAX, tokens, plain }
+        Run { text, holders: 0, last_holder: u32::MAX, tokens, features, plain }
     }
 }

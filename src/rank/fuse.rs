@@ -3,7 +3,7 @@
 use super::abstain;
 use super::bm25::{self, Occurrence, Statistics};
 use super::corpus::{BOOST_RANGE, Corpus, Doc};
-use super::hashed::{Dense, Space};
+use super::hashed::Question;
 use super::query::{Phrasing, Query};
 use super::repair;
 use super::terms::{self, Asked, How, Postings, Term};
@@ -106,29 +106,23 @@ pub fn rank(docs: &[Doc<'_>], query: &Query, options: &Options) -> Ranking {
 /// Answers several questions over the same cards; what was worked out for one is kept for the next.
 pub struct Searcher<'c, 'a> {
     corpus: &'c Corpus<'a>,
-    space: Option<Space<'c, 'a>>,
 }
 
 impl<'c, 'a> Searcher<'c, 'a> {
     /// A searcher of `corpus`.
     #[must_use]
     pub fn new(corpus: &'c Corpus<'a>) -> Self {
-        Searcher { corpus, space: None }
+        Searcher { corpus }
     }
 
     /// As [`rank`](fn@rank).
     #[must_use]
     pub fn rank(&mut self, query: &Query, options: &Options) -> Ranking {
-        rank_corpus(self.corpus, query, options, &mut self.space)
+        rank_corpus(self.corpus, query, options)
     }
 }
 
-fn rank_corpus<'c, 'a>(
-    corpus: &'c Corpus<'a>,
-    query: &Query,
-    options: &Options,
-    space: &mut Option<Space<'c, 'a>>,
-) -> Ranking {
+fn rank_corpus(corpus: &Corpus<'_>, query: &Query, options: &Options) -> Ranking {
     let none = |reason| Ranking { hits: Vec::new(), considered: 0, abstained: Some(reason) };
     if corpus.is_empty() {
         return none(Reason::NoCards);
@@ -138,7 +132,7 @@ fn rank_corpus<'c, 'a>(
     let mut words = false;
     let share = 1.0 / query.phrasings.len().max(1) as f64;
     for phrasing in &query.phrasings {
-        let found = rank_phrasing(corpus, phrasing, &allowed, &options.tuning, space);
+        let found = rank_phrasing(corpus, phrasing, &allowed, &options.tuning);
         words |= found.words;
         for mut candidate in found.candidates {
             candidate.score *= share;
@@ -291,13 +285,7 @@ fn resolve(corpus: &Corpus<'_>, asked: &mut Asked, tuning: &Tuning) -> Postings 
     terms::look_up(corpus, &wanted)
 }
 
-fn rank_phrasing<'c, 'a>(
-    corpus: &'c Corpus<'a>,
-    phrasing: &Phrasing,
-    allowed: &Option<Vec<bool>>,
-    tuning: &Tuning,
-    space: &mut Option<Space<'c, 'a>>,
-) -> Found {
+fn rank_phrasing(corpus: &Corpus<'_>, phrasing: &Phrasing, allowed: &Option<Vec<bool>>, tuning: &Tuning) -> Found {
     let mut asked = Asked::new(phrasing);
     if asked.terms.is_empty() {
         return Found::default();
@@ -359,16 +347,13 @@ fn rank_phrasing<'c, 'a>(
     let Some(best_bm25) = candidates.first().map(|candidate| candidate.parts.bm25) else {
         return Found { candidates, words: true };
     };
-    let space = space.get_or_insert_with(|| Space::new(corpus));
-    let question = space.of_phrasing(phrasing, tuning);
-    let dense = Dense::new(&question);
+    let mut question = Question::new(corpus, phrasing, tuning);
     let mut best_embedding = 0.0_f64;
     for candidate in candidates.iter_mut().take(tuning.candidates) {
-        let vector = space.of_card(candidate.card, tuning);
-        let inner = dense.inner(vector);
-        if vector.norm > 0.0 && question.norm > 0.0 {
-            candidate.parts.embedding = inner.max(0.0) / vector.norm.powf(tuning.norm_power);
-            candidate.parts.cosine = inner / (vector.norm * question.norm);
+        let (inner, norm) = question.compare(corpus, candidate.card);
+        if norm > 0.0 && question.norm() > 0.0 {
+            candidate.parts.embedding = inner.max(0.0) / norm.powf(tuning.norm_power);
+            candidate.parts.cosine = inner / (norm * question.norm());
         }
         best_embedding = best_embedding.max(candidate.parts.embedding);
     }

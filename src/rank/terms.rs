@@ -149,13 +149,13 @@ pub(crate) struct Postings {
 }
 
 /// Set of the first two bytes of the terms asked for: stemming keeps them, so other runs need not be stemmed.
-struct Prefixes {
+pub(crate) struct StemFilter {
     bits: Vec<u64>,
 }
 
-impl Prefixes {
-    fn new<'t>(terms: impl Iterator<Item = &'t str>) -> Self {
-        let mut prefixes = Prefixes { bits: vec![0; 1024] };
+impl StemFilter {
+    pub(crate) fn new<'t>(terms: impl Iterator<Item = &'t str>) -> Self {
+        let mut prefixes = StemFilter { bits: vec![0; 1024] };
         for term in terms {
             let key = Self::key(term);
             prefixes.set(key);
@@ -179,6 +179,15 @@ impl Prefixes {
         }
     }
 
+    /// The stem of `token` and its hash, if it may be one of the terms.
+    pub(crate) fn stem<'t>(&self, token: &'t str) -> Option<(u64, std::borrow::Cow<'t, str>)> {
+        if !self.may_hold(token) {
+            return None;
+        }
+        let stem = token::stem(token);
+        Some((token::term_hash(&stem), stem))
+    }
+
     fn may_hold(&self, token: &str) -> bool {
         let key = Self::key(token);
         self.bits[key / 64] >> (key % 64) & 1 == 1
@@ -191,7 +200,7 @@ pub(crate) fn look_up(corpus: &Corpus<'_>, terms: &[(u64, &str)]) -> Postings {
     if terms.is_empty() {
         return postings;
     }
-    let prefixes = Prefixes::new(terms.iter().map(|(_, text)| *text));
+    let prefixes = StemFilter::new(terms.iter().map(|(_, text)| *text));
     let wanted: HashMap<u64, u32> = terms.iter().enumerate().map(|(at, (hash, _))| (*hash, at as u32)).collect();
     // Per run: 0, or one more than an index into `lists`.
     let mut list_of_run = vec![0_u32; corpus.runs.len()];
