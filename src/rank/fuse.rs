@@ -323,8 +323,7 @@ fn rank_phrasing(corpus: &Corpus<'_>, phrasing: &Phrasing, allowed: &Option<Vec<
         let mut matched: Vec<Match> = Vec::with_capacity(group.len());
         for (occurrence, score) in group.iter().zip(scores) {
             let term = &asked.terms[occurrence.term as usize];
-            let kindly = match term.how { How::Whole if term.similarity < 1.0 => tuning.x[4], How::Whole => tuning.x[0], _ => 1.0 };
-            let weight = score * term.weight * kindly * idfs[occurrence.term as usize].powf(tuning.x[2]);
+            let weight = score * term.weight;
             bm25 += weight;
             matched.push(Match {
                 query_word: term.word.clone(),
@@ -361,7 +360,7 @@ fn rank_phrasing(corpus: &Corpus<'_>, phrasing: &Phrasing, allowed: &Option<Vec<
         let parts = &candidate.parts;
         let bm25 = if best_bm25 > 0.0 { parts.bm25 / best_bm25 } else { 0.0 };
         let embedding = if best_embedding > 0.0 { parts.embedding / best_embedding } else { 0.0 };
-        candidate.score = (tuning.bm25_share * bm25 + (1.0 - tuning.bm25_share) * embedding) * parts.boost * (1.0 + tuning.x[1] * parts.coverage);
+        candidate.score = (tuning.bm25_share * bm25 + (1.0 - tuning.bm25_share) * embedding) * parts.boost;
         candidate.confidence = evidence.confidence(parts);
     }
     Found { candidates, words: true }

@@ -60,6 +60,9 @@ pub(crate) struct Concept {
     pub kind: Kind,
 }
 
+/// Greatest weight a word gains by repetition.
+const MOST_REPEATS: f64 = 3.0;
+
 /// A phrasing, cut into terms.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asked {
@@ -101,11 +104,12 @@ impl Asked {
             if joined {
                 return;
             }
-            // A repeated word counts with the logarithm: pasted prompts repeat themselves.
+            // A repeated word counts again, up to a limit: pasted prompts repeat themselves.
             let term = &mut self.terms[at];
-            term.weight += weight * 0.3;
+            let more = weight.min(MOST_REPEATS - term.weight).max(0.0);
+            term.weight += more;
             if let Some(concept) = term.concept {
-                self.concepts[concept].weight += weight * 0.3;
+                self.concepts[concept].weight += more;
             }
             return;
         }
