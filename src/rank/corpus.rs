@@ -77,6 +77,7 @@ const FIRST_MARK: u32 = u32::MAX - 15;
 #[derive(Debug)]
 pub(crate) struct Run<'a> {
     pub text: &'a str,
+    hash: u64,
     /// Cards that hold the run.
     pub holders: u32,
     last_holder: u32,
@@ -100,8 +101,9 @@ pub struct Corpus<'a> {
     pub(crate) total_length: u64,
 }
 
+/// Open addressing; a slot holds the upper half of the hash and the run's number.
 struct Table {
-    slots: Vec<(u64, u32)>,
+    slots: Vec<(u32, u32)>,
     used: usize,
 }
 
@@ -109,41 +111,43 @@ const FREE: u32 = u32::MAX;
 
 impl Table {
     fn with_room(expected: usize) -> Self {
-        Table { slots: vec![(0, FREE); (expected * 2).next_power_of_two().max(64)], used: 0 }
+        Table { slots: vec![(0, FREE); expected.next_power_of_two().max(64)], used: 0 }
     }
 
-    /// The number stored under `hash`, or `next`, which is then stored. Equal 64-bit hashes count as equal runs.
-    fn get_or_insert(&mut self, hash: u64, next: u32) -> u32 {
+    /// The number of the run with this hash, or the next free number, which is then taken. Equal 64-bit hashes count as
+    /// equal runs.
+    fn get_or_insert(&mut self, hash: u64, runs: &[Run<'_>]) -> u32 {
         if self.used * 2 >= self.slots.len() {
-            self.grow();
+            self.grow(runs);
         }
+        let tag = (hash >> 32) as u32;
         let mask = self.slots.len() - 1;
         let mut slot = hash as usize & mask;
         loop {
             let (stored, number) = self.slots[slot];
             if number == FREE {
-                self.slots[slot] = (hash, next);
+                self.slots[slot] = (tag, runs.len() as u32);
                 self.used += 1;
-                return next;
+                return runs.len() as u32;
             }
-            if stored == hash {
+            if stored == tag && runs[number as usize].hash == hash {
                 return number;
             }
             slot = (slot + 1) & mask;
         }
     }
 
-    fn grow(&mut self) {
+    fn grow(&mut self, runs: &[Run<'_>]) {
         let bigger = vec![(0, FREE); self.slots.len() * 2];
         let old = std::mem::replace(&mut self.slots, bigger);
         let mask = self.slots.len() - 1;
-        for (hash, number) in old {
+        for (tag, number) in old {
             if number != FREE {
-                let mut slot = hash as usize & mask;
+                let mut slot = runs[number as usize].hash as usize & mask;
                 while self.slots[slot].1 != FREE {
                     slot = (slot + 1) & mask;
                 }
-                self.slots[slot] = (hash, number);
+                self.slots[slot] = (tag, number);
             }
         }
     }
@@ -172,9 +176,9 @@ impl<'a> Corpus<'a> {
                 token::runs(&passage.text, |text| {
                     let hash = token::term_hash(text);
                     let next = corpus.runs.len() as u32;
-                    let id = table.get_or_insert(hash, next);
+                    let id = table.get_or_insert(hash, &corpus.runs);
                     if id == next {
-                        corpus.runs.push(Run::new(text, &mut scratch));
+                        corpus.runs.push(Run::new(text, hash, &mut scratch));
                     }
                     let run = &mut corpus.runs[id as usize];
                     if run.last_holder != holder {
@@ -213,7 +217,7 @@ impl<'a> Corpus<'a> {
     /// The runs of card `doc` in order; `None` where a passage begins.
     pub(crate) fn card(&self, doc: usize) -> impl Iterator<Item = Piece> {
         self.stream[self.starts[doc]..self.starts[doc + 1]].iter().map(|&value| {
-            if value >= FIRST_MARK { Piece::Passage((value - FIRST_MARK) as u8) } else { Piece::Run(value) }
+            if value >= FIRST_MARK { Piece::Passage } else { Piece::Run(value) }
         })
     }
 }
@@ -221,14 +225,14 @@ impl<'a> Corpus<'a> {
 /// One element of a card's row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Piece {
-    /// A passage of this field begins.
-    Passage(u8),
+    /// A passage begins.
+    Passage,
     /// A run.
     Run(RunId),
 }
 
 impl<'a> Run<'a> {
-    fn new(text: &'a str, scratch: &mut Scratch) -> Self {
+    fn new(text: &'a str, hash: u64, scratch: &mut Scratch) -> Self {
         let mut tokens = 0_u16;
         let mut features = 0_u16;
         token::tokens_of_run(text, scratch, |kind, token| {
@@ -241,6 +245,6 @@ impl<'a> Run<'a> {
             });
         });
         let plain = text.bytes().all(|byte| byte.is_ascii_lowercase());
-        Run { text, holders: 0, last_holder: u32::MAX, tokens, features, plain }
+        Run { text, hash, holders: 0, last_holder: u32::MAX, tokens, features, plain }
     }
 }

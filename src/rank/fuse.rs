@@ -1,5 +1,7 @@
 //! Puts the parts together: candidates by BM25, embedding over the best of them, one order, an answer or none.
 
+use std::ops::Range;
+
 use super::abstain;
 use super::bm25::{self, Occurrence, Statistics};
 use super::corpus::{BOOST_RANGE, Corpus, Doc};
@@ -131,10 +133,14 @@ fn rank_corpus(corpus: &Corpus<'_>, query: &Query, options: &Options) -> Ranking
     let mut merged: Vec<Option<Candidate>> = vec![None; corpus.len()];
     let mut words = false;
     let share = 1.0 / query.phrasings.len().max(1) as f64;
+    let mut reasons: Vec<Reasons> = Vec::with_capacity(query.phrasings.len());
     for phrasing in &query.phrasings {
         let found = rank_phrasing(corpus, phrasing, &allowed, &options.tuning);
         words |= found.words;
+        let number = reasons.len();
+        reasons.push(found.reasons);
         for mut candidate in found.candidates {
+            candidate.phrasing = number;
             candidate.score *= share;
             let slot = &mut merged[candidate.card];
             match slot {
@@ -168,7 +174,7 @@ fn rank_corpus(corpus: &Corpus<'_>, query: &Query, options: &Options) -> Ranking
         candidates.retain(|candidate| candidate.confidence >= options.tuning.company);
     }
     candidates.truncate(options.limit.unwrap_or(usize::MAX));
-    let hits = candidates.into_iter().map(|candidate| candidate.into_hit(corpus, &options.tuning)).collect();
+    let hits = candidates.into_iter().map(|candidate| candidate.into_hit(corpus, &options.tuning, &reasons)).collect();
     Ranking { hits, considered, abstained: None }
 }
 
@@ -179,11 +185,13 @@ struct Candidate {
     score: f64,
     confidence: f64,
     parts: Parts,
-    matched: Vec<Match>,
+    /// The phrasing whose evidence is kept, and the card's rows in it.
+    phrasing: usize,
+    rows: Range<usize>,
 }
 
 impl Candidate {
-    fn into_hit(self, corpus: &Corpus<'_>, tuning: &Tuning) -> Hit {
+    fn into_hit(self, corpus: &Corpus<'_>, tuning: &Tuning, reasons: &[Reasons]) -> Hit {
         Hit {
             index: self.card,
             id: corpus.docs[self.card].id.to_owned(),
@@ -191,14 +199,41 @@ impl Candidate {
             confidence: self.confidence,
             weak: self.confidence < tuning.weak,
             parts: self.parts,
-            matched: self.matched,
+            matched: reasons[self.phrasing].of(self.rows),
         }
+    }
+}
+
+/// What is needed to say why a card was found.
+#[derive(Default)]
+struct Reasons {
+    terms: Vec<Term>,
+    occurrences: Vec<Occurrence>,
+    scores: Vec<f64>,
+}
+
+impl Reasons {
+    fn of(&self, rows: Range<usize>) -> Vec<Match> {
+        let mut matched: Vec<Match> = rows
+            .map(|row| {
+                let term = &self.terms[self.occurrences[row].term as usize];
+                Match {
+                    query_word: term.word.clone(),
+                    term: term.text.clone(),
+                    weight: self.scores[row] * term.weight,
+                    how: if term.how == How::Exact && term.word != term.text { How::Stem } else { term.how },
+                }
+            })
+            .collect();
+        matched.sort_by(|one, other| other.weight.total_cmp(&one.weight).then_with(|| one.term.cmp(&other.term)));
+        matched
     }
 }
 
 #[derive(Default)]
 struct Found {
     candidates: Vec<Candidate>,
+    reasons: Reasons,
     words: bool,
 }
 
@@ -320,31 +355,21 @@ fn rank_phrasing(corpus: &Corpus<'_>, phrasing: &Phrasing, allowed: &Option<Vec<
             continue;
         }
         let mut bm25 = 0.0;
-        let mut matched: Vec<Match> = Vec::with_capacity(group.len());
         for (occurrence, score) in group.iter().zip(scores) {
-            let term = &asked.terms[occurrence.term as usize];
-            let weight = score * term.weight;
-            bm25 += weight;
-            matched.push(Match {
-                query_word: term.word.clone(),
-                term: term.text.clone(),
-                weight,
-                how: if term.how == How::Exact && term.word != term.text { How::Stem } else { term.how },
-            });
+            bm25 += score * asked.terms[occurrence.term as usize].weight;
         }
-        matched.sort_by(|one, other| other.weight.total_cmp(&one.weight).then_with(|| one.term.cmp(&other.term)));
         let (coverage, words) = evidence.coverage(group);
         let boost = corpus.docs[card].boost;
         let boost = if boost.is_finite() { boost.clamp(BOOST_RANGE.0, BOOST_RANGE.1) } else { 1.0 };
         let agreement = evidence.agreement(bm25);
         let parts = Parts { bm25, coverage, words, agreement, boost, ..Parts::default() };
-        candidates.push(Candidate { card, score: 0.0, confidence: 0.0, parts, matched });
+        candidates.push(Candidate { card, score: 0.0, confidence: 0.0, parts, phrasing: 0, rows: at - group.len()..at });
     }
     candidates.sort_by(|one, other| {
         other.parts.bm25.total_cmp(&one.parts.bm25).then_with(|| corpus.docs[one.card].id.cmp(corpus.docs[other.card].id))
     });
     let Some(best_bm25) = candidates.first().map(|candidate| candidate.parts.bm25) else {
-        return Found { candidates, words: true };
+        return Found { candidates, words: true, ..Found::default() };
     };
     let mut question = Question::new(corpus, phrasing, tuning);
     let mut best_embedding = 0.0_f64;
@@ -363,7 +388,7 @@ fn rank_phrasing(corpus: &Corpus<'_>, phrasing: &Phrasing, allowed: &Option<Vec<
         candidate.score = (tuning.bm25_share * bm25 + (1.0 - tuning.bm25_share) * embedding) * parts.boost;
         candidate.confidence = evidence.confidence(parts);
     }
-    Found { candidates, words: true }
+    Found { candidates, words: true, reasons: Reasons { terms: asked.terms, occurrences, scores } }
 }
 
 /// Marks the `most` terms with the greatest weight × idf (all, when there are fewer).

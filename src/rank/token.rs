@@ -49,11 +49,15 @@ const OTHER: u8 = 0;
 const WORD: u8 = 1;
 const JOINER: u8 = 2;
 
-const CLASSES: [u8; 128] = {
-    let mut classes = [OTHER; 128];
+/// First byte of a character outside ASCII.
+const WIDE: u8 = 3;
+
+const CLASSES: [u8; 256] = {
+    let mut classes = [WIDE; 256];
     let mut byte = 0;
     while byte < 128 {
         let character = byte as u8;
+        classes[byte] = OTHER;
         if character.is_ascii_alphanumeric() || character == b'_' {
             classes[byte] = WORD;
         } else if matches!(character, b'.' | b'-' | b'/' | b':' | b'#' | b'@' | b'+' | b'\'') {
@@ -108,56 +112,80 @@ fn class_at(text: &str, at: usize) -> (Class, usize) {
 /// Calls `visit` with every run of `text`, in order. Runs are slices of `text`.
 pub fn runs<'t>(text: &'t str, mut visit: impl FnMut(&'t str)) {
     let bytes = text.as_bytes();
+    let class_of = |at: usize| bytes.get(at).map_or(OTHER, |&byte| CLASSES[usize::from(byte)]);
     let mut at = 0;
     while at < bytes.len() {
-        let (class, width) = class_at(text, at);
-        if class == Class::Other || class == Class::Joiner {
-            at += width;
-            continue;
-        }
         let start = at;
-        at += width;
-        if class == Class::Unspaced {
-            while at < bytes.len() && at - start < LONGEST_RUN {
+        match class_of(at) {
+            WORD => at += 1,
+            WIDE => {
                 let (class, width) = class_at(text, at);
-                if class != Class::Unspaced {
-                    break;
-                }
                 at += width;
+                match class {
+                    Class::Word => {}
+                    Class::Unspaced => {
+                        at = end_of_unspaced(text, start, at);
+                        visit(&text[start..at]);
+                        continue;
+                    }
+                    Class::Other | Class::Joiner => continue,
+                }
             }
-            visit(&text[start..at]);
-            continue;
+            _ => {
+                at += 1;
+                continue;
+            }
         }
+        let limit = start + LONGEST_RUN;
         loop {
-            while at < bytes.len() && bytes[at] < 128 && CLASSES[usize::from(bytes[at])] == WORD && at - start < LONGEST_RUN {
+            while class_of(at) == WORD && at < limit {
                 at += 1;
             }
-            if at >= bytes.len() || at - start >= LONGEST_RUN {
+            if at >= limit {
                 break;
             }
-            let (class, width) = class_at(text, at);
-            match class {
-                Class::Word => at += width,
-                Class::Joiner => {
-                    let double = bytes[at] == b':' && bytes.get(at + 1) == Some(&b':');
-                    let after = if double { at + 2 } else { at + width };
-                    if class_at(text, after).0 == Class::Word {
-                        at = after;
-                    } else {
-                        at = sharp_end(bytes, start, at);
-                        break;
+            match class_of(at) {
+                JOINER => {
+                    let after = if bytes[at] == b':' && bytes.get(at + 1) == Some(&b':') { at + 2 } else { at + 1 };
+                    match class_of(after) {
+                        WORD => at = after,
+                        WIDE if class_at(text, after).0 == Class::Word => at = after,
+                        _ => {
+                            at = sharp_end(bytes, start, at);
+                            break;
+                        }
                     }
                 }
-                Class::Other | Class::Unspaced => break,
+                WIDE => {
+                    let (class, width) = class_at(text, at);
+                    match class {
+                        Class::Word => at += width,
+                        Class::Joiner if class_at(text, at + width).0 == Class::Word => at += width,
+                        _ => break,
+                    }
+                }
+                _ => break,
             }
         }
         visit(&text[start..at]);
     }
 }
 
+/// End of the characters without spaces that begin at `start`; `at` is behind the first.
+fn end_of_unspaced(text: &str, start: usize, mut at: usize) -> usize {
+    while at < text.len() && at - start < LONGEST_RUN {
+        let (class, width) = class_at(text, at);
+        if class != Class::Unspaced {
+            break;
+        }
+        at += width;
+    }
+    at
+}
+
 /// End of the run `start..at` including the signs that belong to a language's name: `c++`, `g++`, `c#`, `f#`.
 fn sharp_end(bytes: &[u8], start: usize, at: usize) -> usize {
-    if !bytes[start..at].iter().all(u8::is_ascii_alphabetic) {
+    if !matches!(bytes[at], b'+' | b'#') || !bytes[start..at].iter().all(u8::is_ascii_alphabetic) {
         return at;
     }
     let rest = &bytes[at..];
