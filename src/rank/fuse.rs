@@ -1,12 +1,13 @@
 //! Puts the parts together: candidates by BM25, embedding over the best of them, one order, an answer or none.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::abstain;
 use super::bm25::{self, Occurrence, Statistics};
 use super::corpus::{BOOST_RANGE, Corpus, Doc};
 use super::hashed::Question;
-use super::query::{Phrasing, Query};
+use super::query::{self, Phrasing, Query};
 use super::repair;
 use super::terms::{self, Asked, How, Postings, Term};
 use super::token::{self, Kind, Scratch};
@@ -287,7 +288,8 @@ fn resolve(corpus: &Corpus<'_>, asked: &mut Asked, tuning: &Tuning) -> Postings 
                 && term.word.chars().filter(|letter| letter.is_alphabetic()).count() >= 3
         })
         .collect();
-    if unknown.is_empty() || tuning.repair_weight == 0.0 {
+    // A long text is pasted, not typed: its unknown words are names, not typing errors.
+    if unknown.is_empty() || unknown.len() > repair::MOST_WORDS || tuning.repair_weight == 0.0 {
         return postings;
     }
     let words: Vec<&str> = unknown.iter().map(|&at| asked.terms[at].word.as_str()).collect();
@@ -371,7 +373,11 @@ fn rank_phrasing(corpus: &Corpus<'_>, phrasing: &Phrasing, allowed: &Option<Vec<
     let Some(best_bm25) = candidates.first().map(|candidate| candidate.parts.bm25) else {
         return Found { candidates, words: true, ..Found::default() };
     };
-    let mut question = Question::new(corpus, phrasing, tuning);
+    let mut question = if asked.concepts.len() > tuning.most_terms {
+        Question::new(corpus, &essence(phrasing, &asked, &kept), tuning)
+    } else {
+        Question::new(corpus, phrasing, tuning)
+    };
     let mut best_embedding = 0.0_f64;
     for candidate in candidates.iter_mut().take(tuning.candidates) {
         let (inner, norm) = question.compare(corpus, candidate.card);
@@ -391,18 +397,43 @@ fn rank_phrasing(corpus: &Corpus<'_>, phrasing: &Phrasing, allowed: &Option<Vec<
     Found { candidates, words: true, reasons: Reasons { terms: asked.terms, occurrences, scores } }
 }
 
-/// Marks the `most` terms with the greatest weight × idf (all, when there are fewer).
+/// Marks the `most` terms with the greatest weight × idf (all, when the question has no more words than that). Of a
+/// question longer than that, unknown words are left out: they are no evidence against a card.
 fn heaviest(asked: &Asked, postings: &Postings, idfs: &[f64], most: usize) -> Vec<bool> {
-    let mut kept = vec![true; asked.terms.len()];
+    if asked.concepts.len() <= most {
+        return vec![true; asked.terms.len()];
+    }
     let mut order: Vec<usize> = (0..asked.terms.len()).filter(|&at| postings.holders[at] > 0).collect();
-    if order.len() > most {
-        order.sort_by(|&one, &other| {
-            let weight = |at: usize| asked.terms[at].weight * idfs[at];
-            weight(other).total_cmp(&weight(one)).then_with(|| asked.terms[one].text.cmp(&asked.terms[other].text))
-        });
-        for &at in &order[most..] {
-            kept[at] = false;
-        }
+    order.sort_by(|&one, &other| {
+        let weight = |at: usize| asked.terms[at].weight * idfs[at];
+        weight(other).total_cmp(&weight(one)).then_with(|| asked.terms[one].text.cmp(&asked.terms[other].text))
+    });
+    let mut kept = vec![false; asked.terms.len()];
+    for &at in order.iter().take(most) {
+        kept[at] = true;
     }
     kept
+}
+
+/// The runs of a phrasing that hold a kept term, each once.
+fn essence(phrasing: &Phrasing, asked: &Asked, kept: &[bool]) -> Phrasing {
+    let mut wanted: HashSet<u64> =
+        asked.terms.iter().zip(kept).filter(|(_, kept)| **kept).map(|(term, _)| term.hash).collect();
+    let mut scratch = Scratch::default();
+    let mut pieces = Vec::new();
+    for piece in &phrasing.pieces {
+        let mut text = String::new();
+        token::runs(&piece.text, |run| {
+            let mut found = false;
+            token::tokens_of_run(run, &mut scratch, |_, word| {
+                found |= wanted.remove(&token::term_hash(&token::stem(word)));
+            });
+            if found {
+                text.push_str(run);
+                text.push(' ');
+            }
+        });
+        pieces.push(query::Piece { text, weight: piece.weight });
+    }
+    Phrasing { pieces }
 }

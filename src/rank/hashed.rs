@@ -10,8 +10,6 @@
 //! card's norm is taken from the number of its features, each weighted half of the greatest idf. (On the development
 //! sets this ranks as well as the exact norm, and costs a tenth.)
 
-use std::collections::HashMap;
-
 use super::bm25;
 use super::corpus::{Corpus, Piece, RunId};
 use super::query::Phrasing;
@@ -108,12 +106,57 @@ struct Use {
     sign: f32,
 }
 
+/// Bucket → slot, small enough for the innermost cache: almost every n-gram of the cards is looked up and missing.
+struct SlotTable {
+    cells: Vec<(u32, u32)>,
+    used: usize,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl SlotTable {
+    fn new() -> Self {
+        SlotTable { cells: vec![(NONE, NONE); 256], used: 0 }
+    }
+
+    fn find(cells: &[(u32, u32)], bucket: u32) -> usize {
+        let mask = cells.len() - 1;
+        let mut at = bucket as usize & mask;
+        while cells[at].0 != bucket && cells[at].0 != NONE {
+            at = (at + 1) & mask;
+        }
+        at
+    }
+
+    fn get(&self, bucket: u32) -> Option<u32> {
+        let slot = self.cells[Self::find(&self.cells, bucket)].1;
+        (slot != NONE).then_some(slot)
+    }
+
+    fn get_or_insert(&mut self, bucket: u32, next: u32) -> u32 {
+        if self.used * 4 >= self.cells.len() {
+            let mut bigger = vec![(NONE, NONE); self.cells.len() * 2];
+            for cell in self.cells.iter().filter(|cell| cell.0 != NONE) {
+                let at = Self::find(&bigger, cell.0);
+                bigger[at] = *cell;
+            }
+            self.cells = bigger;
+        }
+        let at = Self::find(&self.cells, bucket);
+        if self.cells[at].0 == NONE {
+            self.cells[at] = (bucket, next);
+            self.used += 1;
+        }
+        self.cells[at].1
+    }
+}
+
 /// A question's vector, with what each run of the cards has in common with it.
 pub(crate) struct Question {
     slots: Vec<Slot>,
     norm: f64,
     flat: f64,
-    slot_of: HashMap<u32, u32>,
+    slot_of: SlotTable,
     /// Per run: a range of `uses`, and a range of `stems`.
     uses_of: Vec<(u32, u16)>,
     stems_of: Vec<(u32, u16)>,
@@ -132,7 +175,7 @@ impl Question {
             slots: Vec::new(),
             norm: 0.0,
             flat: FLAT * bm25::idf(corpus.len(), 0),
-            slot_of: HashMap::new(),
+            slot_of: SlotTable::new(),
             uses_of: vec![(0, 0); corpus.runs.len()],
             stems_of: vec![(0, 0); corpus.runs.len()],
             uses: Vec::new(),
@@ -150,7 +193,7 @@ impl Question {
 
     fn slot(&mut self, feature: Feature) -> usize {
         let next = self.slots.len() as u32;
-        let slot = *self.slot_of.entry(feature.bucket).or_insert(next);
+        let slot = self.slot_of.get_or_insert(feature.bucket, next);
         if slot == next {
             self.slots.push(Slot::default());
         }
@@ -186,21 +229,14 @@ impl Question {
 
     /// Notes for every run of the cards which of the question's buckets it falls into.
     fn meet(&mut self, corpus: &Corpus<'_>, stems: &[String]) {
-        let mut bits = vec![0_u64; BUCKETS / 64];
-        for &bucket in self.slot_of.keys() {
-            bits[bucket as usize / 64] |= 1 << (bucket % 64);
-        }
         let filter = StemFilter::new(stems.iter().map(String::as_str));
-        let mut scratch = Scratch::default();
         let mut met: Vec<u32> = Vec::new();
         for (at, run) in corpus.runs.iter().enumerate() {
             let first_use = self.uses.len();
             let first_stem = self.stems.len();
             let (uses, list, slot_of) = (&mut self.uses, &mut self.stems, &self.slot_of);
             let mut note = |feature: Feature| {
-                if bits[feature.bucket as usize / 64] >> (feature.bucket % 64) & 1 == 1
-                    && let Some(&slot) = slot_of.get(&feature.bucket)
-                {
+                if let Some(slot) = slot_of.get(feature.bucket) {
                     uses.push(Use { slot, sign: if feature.negative { -1.0 } else { 1.0 } });
                 }
             };
@@ -219,12 +255,8 @@ impl Question {
                     }
                 }
             };
-            if run.plain {
-                if run.tokens > 0 {
-                    enter(Kind::Word, run.text);
-                }
-            } else {
-                token::tokens_of_run(run.text, &mut scratch, enter);
+            for (kind, word) in corpus.tokens(run) {
+                enter(kind, word);
             }
             met.clear();
             met.extend(self.uses[first_use..].iter().map(|used| used.slot));
@@ -295,7 +327,7 @@ impl Question {
                         if before != 0
                             && before != stem
                             && let feature = pair(before, stem)
-                            && let Some(&slot) = self.slot_of.get(&feature.bucket)
+                            && let Some(slot) = self.slot_of.get(feature.bucket)
                         {
                             self.sums[slot as usize] += if feature.negative { -1.0 } else { 1.0 };
                         }

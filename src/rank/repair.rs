@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::corpus::Corpus;
-use super::token::{self, Kind, Scratch};
+use super::token::{self, Kind};
 
 /// A known term that resembles an unknown word.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub(crate) struct StandIn {
 
 /// Shortest word, in characters, that is repaired.
 pub(crate) const SHORTEST: usize = 4;
+/// Most unknown words of one phrasing that are repaired; with more, none is.
+pub(crate) const MOST_WORDS: usize = 24;
 /// Least similarity of a stand-in.
 const LEAST: f64 = 0.4;
 /// Stand-ins below this share of the best one's similarity are dropped.
@@ -107,12 +109,11 @@ pub(crate) fn stand_ins(corpus: &Corpus<'_>, words: &[&str]) -> Vec<Vec<StandIn>
         wanted.push(list);
     }
     let mut found: Vec<HashMap<String, f64>> = vec![HashMap::new(); words.len()];
-    let mut scratch = Scratch::default();
     let mut own = Vec::new();
     for run in &corpus.runs {
-        token::tokens_of_run(run.text, &mut scratch, |kind, token| {
+        for (kind, token) in corpus.tokens(run) {
             if kind == Kind::Pair || token.len() < 3 || token.len() > 40 {
-                return;
+                continue;
             }
             grams(token, &mut own);
             for (at, wanted) in wanted.iter().enumerate() {
@@ -134,7 +135,7 @@ pub(crate) fn stand_ins(corpus: &Corpus<'_>, words: &[&str]) -> Vec<Vec<StandIn>
                     *best = best.max(similarity);
                 }
             }
-        });
+        }
     }
     found
         .into_iter()

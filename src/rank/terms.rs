@@ -54,8 +54,6 @@ pub(crate) struct Term {
 /// One word of the question whose presence in a card is evidence.
 #[derive(Clone, Debug)]
 pub(crate) struct Concept {
-    pub word: String,
-    pub stem: u64,
     pub weight: f64,
     pub kind: Kind,
 }
@@ -114,7 +112,7 @@ impl Asked {
             return;
         }
         let concept = (kind != Kind::Whole).then(|| {
-            self.concepts.push(Concept { word: word.to_owned(), stem: hash, weight, kind });
+            self.concepts.push(Concept { weight, kind });
             self.concepts.len() - 1
         });
         let how = match kind {
@@ -209,7 +207,6 @@ pub(crate) fn look_up(corpus: &Corpus<'_>, terms: &[(u64, &str)]) -> Postings {
     // Per run: 0, or one more than an index into `lists`.
     let mut list_of_run = vec![0_u32; corpus.runs.len()];
     let mut lists: Vec<Vec<u32>> = Vec::new();
-    let mut scratch = Scratch::default();
     for (at, run) in corpus.runs.iter().enumerate() {
         let mut list: Vec<u32> = Vec::new();
         let mut check = |token: &str| {
@@ -219,10 +216,8 @@ pub(crate) fn look_up(corpus: &Corpus<'_>, terms: &[(u64, &str)]) -> Postings {
                 list.push(term);
             }
         };
-        if run.plain {
-            check(run.text);
-        } else {
-            token::tokens_of_run(run.text, &mut scratch, |_, token| check(token));
+        for (_, token) in corpus.tokens(run) {
+            check(token);
         }
         if !list.is_empty() {
             lists.push(list);

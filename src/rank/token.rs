@@ -352,8 +352,24 @@ fn pairs_of_run(run: &str, visit: &mut impl FnMut(Kind, &str)) {
 /// Whether `word` (lower-case) is on the stop list.
 #[must_use]
 pub fn is_stop_word(word: &str) -> bool {
-    word.len() <= 10 && STOP_WORDS.binary_search(&word).is_ok()
+    let bytes = word.as_bytes();
+    let Some(first) = bytes.first().filter(|first| first.is_ascii_lowercase()) else { return false };
+    bytes.len() <= 10
+        && STOP_LENGTHS[usize::from(first - b'a')] >> bytes.len() & 1 == 1
+        && STOP_WORDS.binary_search(&word).is_ok()
 }
+
+/// Per first letter: the lengths that occur on the stop list. Spares most words the search.
+const STOP_LENGTHS: [u16; 26] = {
+    let mut lengths = [0; 26];
+    let mut at = 0;
+    while at < STOP_WORDS.len() {
+        let word = STOP_WORDS[at].as_bytes();
+        lengths[(word[0] - b'a') as usize] |= 1 << word.len();
+        at += 1;
+    }
+    lengths
+};
 
 /// The stem of a token: Snowball English for plain Latin words of three letters or more, else the token itself.
 #[must_use]
