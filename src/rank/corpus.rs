@@ -43,7 +43,10 @@ pub struct Passage<'a> {
 impl<'a> Passage<'a> {
     /// A passage of `field`.
     pub fn new(field: Field, text: impl Into<Cow<'a, str>>) -> Self {
-        Passage { field, text: text.into() }
+        Passage {
+            field,
+            text: text.into(),
+        }
     }
 }
 
@@ -65,7 +68,11 @@ impl<'a> Doc<'a> {
     /// A card with boost 1.0.
     #[must_use]
     pub fn new(id: &'a str, passages: Vec<Passage<'a>>) -> Self {
-        Doc { id, passages, boost: 1.0 }
+        Doc {
+            id,
+            passages,
+            boost: 1.0,
+        }
     }
 }
 
@@ -119,7 +126,13 @@ struct Slot {
 }
 
 const FREE: u32 = u32::MAX;
-const EMPTY: Slot = Slot { hash: 0, number: FREE, last_holder: FREE, holders: 0, tokens: 0 };
+const EMPTY: Slot = Slot {
+    hash: 0,
+    number: FREE,
+    last_holder: FREE,
+    holders: 0,
+    tokens: 0,
+};
 
 /// Open addressing. Equal 64-bit hashes count as equal runs.
 struct Table {
@@ -129,7 +142,10 @@ struct Table {
 
 impl Table {
     fn with_room(expected: usize) -> Self {
-        Table { slots: vec![EMPTY; expected.next_power_of_two().max(64)], used: 0 }
+        Table {
+            slots: vec![EMPTY; expected.next_power_of_two().max(64)],
+            used: 0,
+        }
     }
 
     /// The slot of `hash`; free when the run is new.
@@ -188,7 +204,11 @@ impl<'a> Corpus<'a> {
                     let hash = token::term_hash(text);
                     let slot = table.slot(hash);
                     if slot.number == FREE {
-                        *slot = Slot { hash, number: corpus.runs.len() as u32, ..EMPTY };
+                        *slot = Slot {
+                            hash,
+                            number: corpus.runs.len() as u32,
+                            ..EMPTY
+                        };
                         slot.tokens = corpus.enter(text, &mut scratch);
                         added += 1;
                     }
@@ -216,7 +236,11 @@ impl<'a> Corpus<'a> {
         let first_token = self.tokens.len() as u32;
         let mut features = 0_u16;
         token::tokens_of_run(text, scratch, |kind, token| {
-            self.tokens.push(Token { start: self.letters.len() as u32, length: token.len() as u16, kind });
+            self.tokens.push(Token {
+                start: self.letters.len() as u32,
+                length: token.len() as u16,
+                kind,
+            });
             self.letters.push_str(token);
             // A word of n letters between borders has n triples and n − 1 quadruples; its stem makes it 2 n.
             features = features.saturating_add(match kind {
@@ -226,17 +250,27 @@ impl<'a> Corpus<'a> {
             });
         });
         let tokens = (self.tokens.len() as u32 - first_token) as u16;
-        self.runs.push(Run { holders: 0, first_token, tokens, features });
+        self.runs.push(Run {
+            holders: 0,
+            first_token,
+            tokens,
+            features,
+        });
         u32::from(tokens)
     }
 
     /// The tokens of a run, folded, not stemmed.
     pub(crate) fn tokens(&self, run: &Run) -> impl Iterator<Item = (Kind, &str)> {
         let first = run.first_token as usize;
-        self.tokens[first..first + usize::from(run.tokens)].iter().map(|token| {
-            let start = token.start as usize;
-            (token.kind, &self.letters[start..start + usize::from(token.length)])
-        })
+        self.tokens[first..first + usize::from(run.tokens)]
+            .iter()
+            .map(|token| {
+                let start = token.start as usize;
+                (
+                    token.kind,
+                    &self.letters[start..start + usize::from(token.length)],
+                )
+            })
     }
 
     /// Number of cards.
@@ -254,14 +288,24 @@ impl<'a> Corpus<'a> {
     /// Mean number of tokens of a card.
     #[must_use]
     pub fn average_length(&self) -> f64 {
-        if self.docs.is_empty() { 0.0 } else { self.total_length as f64 / self.docs.len() as f64 }
+        if self.docs.is_empty() {
+            0.0
+        } else {
+            self.total_length as f64 / self.docs.len() as f64
+        }
     }
 
     /// The runs of card `doc` in order; `None` where a passage begins.
     pub(crate) fn card(&self, doc: usize) -> impl Iterator<Item = Piece> {
-        self.stream[self.starts[doc]..self.starts[doc + 1]].iter().map(|&value| {
-            if value == PASSAGE { Piece::Passage } else { Piece::Run(value) }
-        })
+        self.stream[self.starts[doc]..self.starts[doc + 1]]
+            .iter()
+            .map(|&value| {
+                if value == PASSAGE {
+                    Piece::Passage
+                } else {
+                    Piece::Run(value)
+                }
+            })
     }
 }
 

@@ -126,7 +126,11 @@ impl<'c, 'a> Searcher<'c, 'a> {
 }
 
 fn rank_corpus(corpus: &Corpus<'_>, query: &Query, options: &Options) -> Ranking {
-    let none = |reason| Ranking { hits: Vec::new(), considered: 0, abstained: Some(reason) };
+    let none = |reason| Ranking {
+        hits: Vec::new(),
+        considered: 0,
+        abstained: Some(reason),
+    };
     if corpus.is_empty() {
         return none(Reason::NoCards);
     }
@@ -164,19 +168,36 @@ fn rank_corpus(corpus: &Corpus<'_>, query: &Query, options: &Options) -> Ranking
         return none(Reason::NoMatch);
     }
     candidates.sort_by(|one, other| {
-        other.score.total_cmp(&one.score).then_with(|| corpus.docs[one.card].id.cmp(corpus.docs[other.card].id))
+        other
+            .score
+            .total_cmp(&one.score)
+            .then_with(|| corpus.docs[one.card].id.cmp(corpus.docs[other.card].id))
     });
     let considered = candidates.len();
     if !options.keep_unlikely {
-        let best = candidates.iter().map(|candidate| candidate.confidence).fold(0.0, f64::max);
+        let best = candidates
+            .iter()
+            .map(|candidate| candidate.confidence)
+            .fold(0.0, f64::max);
         if best < options.tuning.floor {
-            return Ranking { hits: Vec::new(), considered, abstained: Some(Reason::BelowFloor) };
+            return Ranking {
+                hits: Vec::new(),
+                considered,
+                abstained: Some(Reason::BelowFloor),
+            };
         }
         candidates.retain(|candidate| candidate.confidence >= options.tuning.company);
     }
     candidates.truncate(options.limit.unwrap_or(usize::MAX));
-    let hits = candidates.into_iter().map(|candidate| candidate.into_hit(corpus, &options.tuning, &reasons)).collect();
-    Ranking { hits, considered, abstained: None }
+    let hits = candidates
+        .into_iter()
+        .map(|candidate| candidate.into_hit(corpus, &options.tuning, &reasons))
+        .collect();
+    Ranking {
+        hits,
+        considered,
+        abstained: None,
+    }
 }
 
 /// A card on its way to becoming a hit.
@@ -222,11 +243,20 @@ impl Reasons {
                     query_word: term.word.clone(),
                     term: term.text.clone(),
                     weight: self.scores[row] * term.weight,
-                    how: if term.how == How::Exact && term.word != term.text { How::Stem } else { term.how },
+                    how: if term.how == How::Exact && term.word != term.text {
+                        How::Stem
+                    } else {
+                        term.how
+                    },
                 }
             })
             .collect();
-        matched.sort_by(|one, other| other.weight.total_cmp(&one.weight).then_with(|| one.term.cmp(&other.term)));
+        matched.sort_by(|one, other| {
+            other
+                .weight
+                .total_cmp(&one.weight)
+                .then_with(|| one.term.cmp(&other.term))
+        });
         matched
     }
 }
@@ -262,7 +292,10 @@ fn allowed(corpus: &Corpus<'_>, query: &Query) -> Option<Vec<bool>> {
         return None;
     }
     let held = |list: &[(u64, String)]| {
-        let terms: Vec<(u64, &str)> = list.iter().map(|(hash, text)| (*hash, text.as_str())).collect();
+        let terms: Vec<(u64, &str)> = list
+            .iter()
+            .map(|(hash, text)| (*hash, text.as_str()))
+            .collect();
         let mut counts = vec![0_usize; corpus.len()];
         for row in terms::look_up(corpus, &terms).rows {
             counts[row.doc as usize] += 1;
@@ -270,13 +303,21 @@ fn allowed(corpus: &Corpus<'_>, query: &Query) -> Option<Vec<bool>> {
         counts
     };
     let (has_must, has_not) = (held(&must), held(&not));
-    Some((0..corpus.len()).map(|card| has_must[card] == must.len() && has_not[card] == 0).collect())
+    Some(
+        (0..corpus.len())
+            .map(|card| has_must[card] == must.len() && has_not[card] == 0)
+            .collect(),
+    )
 }
 
 /// Replaces words no card knows by similar known terms, and looks everything up.
 fn resolve(corpus: &Corpus<'_>, asked: &mut Asked, tuning: &Tuning) -> Postings {
     let postings = {
-        let wanted: Vec<(u64, &str)> = asked.terms.iter().map(|term| (term.hash, term.text.as_str())).collect();
+        let wanted: Vec<(u64, &str)> = asked
+            .terms
+            .iter()
+            .map(|term| (term.hash, term.text.as_str()))
+            .collect();
         terms::look_up(corpus, &wanted)
     };
     let unknown: Vec<usize> = (0..asked.terms.len())
@@ -285,14 +326,22 @@ fn resolve(corpus: &Corpus<'_>, asked: &mut Asked, tuning: &Tuning) -> Postings 
             postings.holders[at] == 0
                 && term.how == How::Exact
                 && term.word.chars().count() >= repair::SHORTEST
-                && term.word.chars().filter(|letter| letter.is_alphabetic()).count() >= 3
+                && term
+                    .word
+                    .chars()
+                    .filter(|letter| letter.is_alphabetic())
+                    .count()
+                    >= 3
         })
         .collect();
     // A long text is pasted, not typed: its unknown words are names, not typing errors.
     if unknown.is_empty() || unknown.len() > repair::MOST_WORDS || tuning.repair_weight == 0.0 {
         return postings;
     }
-    let words: Vec<&str> = unknown.iter().map(|&at| asked.terms[at].word.as_str()).collect();
+    let words: Vec<&str> = unknown
+        .iter()
+        .map(|&at| asked.terms[at].word.as_str())
+        .collect();
     let stand_ins = repair::stand_ins(corpus, &words);
     let mut added = false;
     for (&at, stand_ins) in unknown.iter().zip(stand_ins) {
@@ -318,19 +367,35 @@ fn resolve(corpus: &Corpus<'_>, asked: &mut Asked, tuning: &Tuning) -> Postings 
     if !added {
         return postings;
     }
-    let wanted: Vec<(u64, &str)> = asked.terms.iter().map(|term| (term.hash, term.text.as_str())).collect();
+    let wanted: Vec<(u64, &str)> = asked
+        .terms
+        .iter()
+        .map(|term| (term.hash, term.text.as_str()))
+        .collect();
     terms::look_up(corpus, &wanted)
 }
 
-fn rank_phrasing(corpus: &Corpus<'_>, phrasing: &Phrasing, allowed: &Option<Vec<bool>>, tuning: &Tuning) -> Found {
+fn rank_phrasing(
+    corpus: &Corpus<'_>,
+    phrasing: &Phrasing,
+    allowed: &Option<Vec<bool>>,
+    tuning: &Tuning,
+) -> Found {
     let mut asked = Asked::new(phrasing);
     if asked.terms.is_empty() {
         return Found::default();
     }
     let postings = resolve(corpus, &mut asked, tuning);
     let cards = corpus.len();
-    let statistics = Statistics { cards, average_length: corpus.average_length() };
-    let idfs: Vec<f64> = postings.holders.iter().map(|&holders| bm25::idf(cards, holders as usize)).collect();
+    let statistics = Statistics {
+        cards,
+        average_length: corpus.average_length(),
+    };
+    let idfs: Vec<f64> = postings
+        .holders
+        .iter()
+        .map(|&holders| bm25::idf(cards, holders as usize))
+        .collect();
     // A pasted prompt has hundreds of words; the rare ones say what it is about.
     let kept = heaviest(&asked, &postings, &idfs, tuning.most_terms);
     let hashes: Vec<u64> = asked.terms.iter().map(|term| term.hash).collect();
@@ -362,16 +427,42 @@ fn rank_phrasing(corpus: &Corpus<'_>, phrasing: &Phrasing, allowed: &Option<Vec<
         }
         let (coverage, words) = evidence.coverage(group);
         let boost = corpus.docs[card].boost;
-        let boost = if boost.is_finite() { boost.clamp(BOOST_RANGE.0, BOOST_RANGE.1) } else { 1.0 };
+        let boost = if boost.is_finite() {
+            boost.clamp(BOOST_RANGE.0, BOOST_RANGE.1)
+        } else {
+            1.0
+        };
         let agreement = evidence.agreement(bm25);
-        let parts = Parts { bm25, coverage, words, agreement, boost, ..Parts::default() };
-        candidates.push(Candidate { card, score: 0.0, confidence: 0.0, parts, phrasing: 0, rows: at - group.len()..at });
+        let parts = Parts {
+            bm25,
+            coverage,
+            words,
+            agreement,
+            boost,
+            ..Parts::default()
+        };
+        candidates.push(Candidate {
+            card,
+            score: 0.0,
+            confidence: 0.0,
+            parts,
+            phrasing: 0,
+            rows: at - group.len()..at,
+        });
     }
     candidates.sort_by(|one, other| {
-        other.parts.bm25.total_cmp(&one.parts.bm25).then_with(|| corpus.docs[one.card].id.cmp(corpus.docs[other.card].id))
+        other
+            .parts
+            .bm25
+            .total_cmp(&one.parts.bm25)
+            .then_with(|| corpus.docs[one.card].id.cmp(corpus.docs[other.card].id))
     });
     let Some(best_bm25) = candidates.first().map(|candidate| candidate.parts.bm25) else {
-        return Found { candidates, words: true, ..Found::default() };
+        return Found {
+            candidates,
+            words: true,
+            ..Found::default()
+        };
     };
     let mut question = if asked.concepts.len() > tuning.most_terms {
         Question::new(corpus, &essence(phrasing, &asked, &kept), tuning)
@@ -389,12 +480,29 @@ fn rank_phrasing(corpus: &Corpus<'_>, phrasing: &Phrasing, allowed: &Option<Vec<
     }
     for candidate in &mut candidates {
         let parts = &candidate.parts;
-        let bm25 = if best_bm25 > 0.0 { parts.bm25 / best_bm25 } else { 0.0 };
-        let embedding = if best_embedding > 0.0 { parts.embedding / best_embedding } else { 0.0 };
-        candidate.score = (tuning.bm25_share * bm25 + (1.0 - tuning.bm25_share) * embedding) * parts.boost;
+        let bm25 = if best_bm25 > 0.0 {
+            parts.bm25 / best_bm25
+        } else {
+            0.0
+        };
+        let embedding = if best_embedding > 0.0 {
+            parts.embedding / best_embedding
+        } else {
+            0.0
+        };
+        candidate.score =
+            (tuning.bm25_share * bm25 + (1.0 - tuning.bm25_share) * embedding) * parts.boost;
         candidate.confidence = evidence.confidence(parts);
     }
-    Found { candidates, words: true, reasons: Reasons { terms: asked.terms, occurrences, scores } }
+    Found {
+        candidates,
+        words: true,
+        reasons: Reasons {
+            terms: asked.terms,
+            occurrences,
+            scores,
+        },
+    }
 }
 
 /// Marks the `most` terms with the greatest weight × idf (all, when the question has no more words than that). Of a
@@ -403,10 +511,14 @@ fn heaviest(asked: &Asked, postings: &Postings, idfs: &[f64], most: usize) -> Ve
     if asked.concepts.len() <= most {
         return vec![true; asked.terms.len()];
     }
-    let mut order: Vec<usize> = (0..asked.terms.len()).filter(|&at| postings.holders[at] > 0).collect();
+    let mut order: Vec<usize> = (0..asked.terms.len())
+        .filter(|&at| postings.holders[at] > 0)
+        .collect();
     order.sort_by(|&one, &other| {
         let weight = |at: usize| asked.terms[at].weight * idfs[at];
-        weight(other).total_cmp(&weight(one)).then_with(|| asked.terms[one].text.cmp(&asked.terms[other].text))
+        weight(other)
+            .total_cmp(&weight(one))
+            .then_with(|| asked.terms[one].text.cmp(&asked.terms[other].text))
     });
     let mut kept = vec![false; asked.terms.len()];
     for &at in order.iter().take(most) {
@@ -417,8 +529,13 @@ fn heaviest(asked: &Asked, postings: &Postings, idfs: &[f64], most: usize) -> Ve
 
 /// The runs of a phrasing that hold a kept term, each once.
 fn essence(phrasing: &Phrasing, asked: &Asked, kept: &[bool]) -> Phrasing {
-    let mut wanted: HashSet<u64> =
-        asked.terms.iter().zip(kept).filter(|(_, kept)| **kept).map(|(term, _)| term.hash).collect();
+    let mut wanted: HashSet<u64> = asked
+        .terms
+        .iter()
+        .zip(kept)
+        .filter(|(_, kept)| **kept)
+        .map(|(term, _)| term.hash)
+        .collect();
     let mut scratch = Scratch::default();
     let mut pieces = Vec::new();
     for piece in &phrasing.pieces {
@@ -433,7 +550,10 @@ fn essence(phrasing: &Phrasing, asked: &Asked, kept: &[bool]) -> Phrasing {
                 text.push(' ');
             }
         });
-        pieces.push(query::Piece { text, weight: piece.weight });
+        pieces.push(query::Piece {
+            text,
+            weight: piece.weight,
+        });
     }
     Phrasing { pieces }
 }

@@ -42,8 +42,15 @@ pub struct Feature {
 /// Hashes a feature of at most 79 bytes; longer ones are cut there.
 #[must_use]
 pub fn feature(class: u8, bytes: &[u8]) -> Feature {
-    let hash = if bytes.len() < 24 { hash_in::<24>(class, bytes) } else { hash_in::<80>(class, bytes) };
-    Feature { bucket: hash as u32 & (BUCKETS as u32 - 1), negative: hash >> 63 == 1 }
+    let hash = if bytes.len() < 24 {
+        hash_in::<24>(class, bytes)
+    } else {
+        hash_in::<80>(class, bytes)
+    };
+    Feature {
+        bucket: hash as u32 & (BUCKETS as u32 - 1),
+        negative: hash >> 63 == 1,
+    }
 }
 
 fn hash_in<const SIZE: usize>(class: u8, bytes: &[u8]) -> u64 {
@@ -116,7 +123,10 @@ const NONE: u32 = u32::MAX;
 
 impl SlotTable {
     fn new() -> Self {
-        SlotTable { cells: vec![(NONE, NONE); 256], used: 0 }
+        SlotTable {
+            cells: vec![(NONE, NONE); 256],
+            used: 0,
+        }
     }
 
     fn find(cells: &[(u32, u32)], bucket: u32) -> usize {
@@ -237,7 +247,10 @@ impl Question {
             let (uses, list, slot_of) = (&mut self.uses, &mut self.stems, &self.slot_of);
             let mut note = |feature: Feature| {
                 if let Some(slot) = slot_of.get(feature.bucket) {
-                    uses.push(Use { slot, sign: if feature.negative { -1.0 } else { 1.0 } });
+                    uses.push(Use {
+                        slot,
+                        sign: if feature.negative { -1.0 } else { 1.0 },
+                    });
                 }
             };
             let mut enter = |kind: Kind, word: &str| {
@@ -366,5 +379,9 @@ impl Question {
 /// (1 + ln |sum|) with the sign of `sum`.
 fn damped(sum: f32) -> f64 {
     let size = f64::from(sum.abs());
-    if size < 0.5 { 0.0 } else { (1.0 + size.ln()) * f64::from(sum.signum()) }
+    if size < 0.5 {
+        0.0
+    } else {
+        (1.0 + size.ln()) * f64::from(sum.signum())
+    }
 }

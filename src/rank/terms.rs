@@ -95,7 +95,14 @@ impl Asked {
         asked
     }
 
-    fn add(&mut self, by_hash: &mut HashMap<u64, usize>, kind: Kind, word: &str, weight: f64, joined: bool) {
+    fn add(
+        &mut self,
+        by_hash: &mut HashMap<u64, usize>,
+        kind: Kind,
+        word: &str,
+        weight: f64,
+        joined: bool,
+    ) {
         let stem = token::stem(word);
         let hash = token::term_hash(&stem);
         if let Some(&at) = by_hash.get(&hash) {
@@ -157,7 +164,9 @@ pub(crate) struct StemFilter {
 
 impl StemFilter {
     pub(crate) fn new<'t>(terms: impl Iterator<Item = &'t str>) -> Self {
-        let mut prefixes = StemFilter { bits: vec![0; 1024] };
+        let mut prefixes = StemFilter {
+            bits: vec![0; 1024],
+        };
         for term in terms {
             let key = Self::key(term);
             prefixes.set(key);
@@ -198,12 +207,19 @@ impl StemFilter {
 
 /// Looks `hashes` (with their texts) up in all cards.
 pub(crate) fn look_up(corpus: &Corpus<'_>, terms: &[(u64, &str)]) -> Postings {
-    let mut postings = Postings { holders: vec![0; terms.len()], rows: Vec::new() };
+    let mut postings = Postings {
+        holders: vec![0; terms.len()],
+        rows: Vec::new(),
+    };
     if terms.is_empty() {
         return postings;
     }
     let prefixes = StemFilter::new(terms.iter().map(|(_, text)| *text));
-    let wanted: HashMap<u64, u32> = terms.iter().enumerate().map(|(at, (hash, _))| (*hash, at as u32)).collect();
+    let wanted: HashMap<u64, u32> = terms
+        .iter()
+        .enumerate()
+        .map(|(at, (hash, _))| (*hash, at as u32))
+        .collect();
     // Per run: 0, or one more than an index into `lists`.
     let mut list_of_run = vec![0_u32; corpus.runs.len()];
     let mut lists: Vec<Vec<u32>> = Vec::new();
@@ -244,7 +260,11 @@ pub(crate) fn look_up(corpus: &Corpus<'_>, terms: &[(u64, &str)]) -> Postings {
         for term in touched.drain(..) {
             let count = std::mem::take(&mut counts[term as usize]);
             postings.holders[term as usize] += 1;
-            postings.rows.push(Posting { doc: doc as u32, term, count });
+            postings.rows.push(Posting {
+                doc: doc as u32,
+                term,
+                count,
+            });
         }
     }
     postings

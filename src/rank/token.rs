@@ -60,7 +60,10 @@ const CLASSES: [u8; 256] = {
         classes[byte] = OTHER;
         if character.is_ascii_alphanumeric() || character == b'_' {
             classes[byte] = WORD;
-        } else if matches!(character, b'.' | b'-' | b'/' | b':' | b'#' | b'@' | b'+' | b'\'') {
+        } else if matches!(
+            character,
+            b'.' | b'-' | b'/' | b':' | b'#' | b'@' | b'+' | b'\''
+        ) {
             classes[byte] = JOINER;
         }
         byte += 1;
@@ -87,7 +90,9 @@ enum Class {
 
 /// Class and length in bytes of the character that starts at `at`.
 fn class_at(text: &str, at: usize) -> (Class, usize) {
-    let Some(&byte) = text.as_bytes().get(at) else { return (Class::Other, 1) };
+    let Some(&byte) = text.as_bytes().get(at) else {
+        return (Class::Other, 1);
+    };
     if byte < 128 {
         let class = match CLASSES[usize::from(byte)] {
             WORD => Class::Word,
@@ -96,7 +101,9 @@ fn class_at(text: &str, at: usize) -> (Class, usize) {
         };
         return (class, 1);
     }
-    let Some(character) = text[at..].chars().next() else { return (Class::Other, 1) };
+    let Some(character) = text[at..].chars().next() else {
+        return (Class::Other, 1);
+    };
     let class = if is_unspaced(character) {
         Class::Unspaced
     } else if character == '\u{2019}' {
@@ -112,7 +119,11 @@ fn class_at(text: &str, at: usize) -> (Class, usize) {
 /// Calls `visit` with every run of `text`, in order. Runs are slices of `text`.
 pub fn runs<'t>(text: &'t str, mut visit: impl FnMut(&'t str)) {
     let bytes = text.as_bytes();
-    let class_of = |at: usize| bytes.get(at).map_or(OTHER, |&byte| CLASSES[usize::from(byte)]);
+    let class_of = |at: usize| {
+        bytes
+            .get(at)
+            .map_or(OTHER, |&byte| CLASSES[usize::from(byte)])
+    };
     let mut at = 0;
     while at < bytes.len() {
         let start = at;
@@ -146,7 +157,11 @@ pub fn runs<'t>(text: &'t str, mut visit: impl FnMut(&'t str)) {
             }
             match class_of(at) {
                 JOINER => {
-                    let after = if bytes[at] == b':' && bytes.get(at + 1) == Some(&b':') { at + 2 } else { at + 1 };
+                    let after = if bytes[at] == b':' && bytes.get(at + 1) == Some(&b':') {
+                        at + 2
+                    } else {
+                        at + 1
+                    };
                     match class_of(after) {
                         WORD => at = after,
                         WIDE if class_at(text, after).0 == Class::Word => at = after,
@@ -222,8 +237,16 @@ pub fn tokens_of_run(run: &str, scratch: &mut Scratch, mut visit: impl FnMut(Kin
     scratch.joined.clear();
     scratch.spelled.clear();
     scratch.parts.clear();
-    if run.is_ascii() { cut(run.chars(), scratch) } else { cut(run.nfkc(), scratch) }
-    let Scratch { joined, spelled, parts } = scratch;
+    if run.is_ascii() {
+        cut(run.chars(), scratch)
+    } else {
+        cut(run.nfkc(), scratch)
+    }
+    let Scratch {
+        joined,
+        spelled,
+        parts,
+    } = scratch;
     if spelled.ends_with("++") || spelled.ends_with('#') {
         visit(Kind::Word, spelled);
         return;
@@ -253,9 +276,16 @@ fn cut(characters: impl Iterator<Item = char>, scratch: &mut Scratch) {
     let mut before: Option<char> = None;
     let mut apostrophe = false;
     while let Some(character) = characters.next() {
-        if character == '_' || (character.is_ascii() && CLASSES[character as usize] == JOINER) || character == '\u{2019}' {
+        if character == '_'
+            || (character.is_ascii() && CLASSES[character as usize] == JOINER)
+            || character == '\u{2019}'
+        {
             end_part(scratch, &mut part_start);
-            scratch.spelled.push(if character == '\u{2019}' { '\'' } else { character });
+            scratch.spelled.push(if character == '\u{2019}' {
+                '\''
+            } else {
+                character
+            });
             apostrophe = matches!(character, '\'' | '\u{2019}');
             before = None;
             continue;
@@ -274,7 +304,8 @@ fn cut(characters: impl Iterator<Item = char>, scratch: &mut Scratch) {
         let upper = character.is_uppercase();
         if upper && let Some(before) = before {
             let next_lower = characters.peek().is_some_and(|next| next.is_lowercase());
-            if before.is_lowercase() || before.is_numeric() || (before.is_uppercase() && next_lower) {
+            if before.is_lowercase() || before.is_numeric() || (before.is_uppercase() && next_lower)
+            {
                 end_part(scratch, &mut part_start);
             }
         }
@@ -330,7 +361,9 @@ fn fold(character: char, into: &mut String) {
 }
 
 fn pairs_of_run(run: &str, visit: &mut impl FnMut(Kind, &str)) {
-    let normal: Cow<'_, str> = if unicode_normalization::is_nfkc_quick(run.chars()) == unicode_normalization::IsNormalized::Yes {
+    let normal: Cow<'_, str> = if unicode_normalization::is_nfkc_quick(run.chars())
+        == unicode_normalization::IsNormalized::Yes
+    {
         Cow::Borrowed(run)
     } else {
         Cow::Owned(run.nfkc().collect())
@@ -353,7 +386,9 @@ fn pairs_of_run(run: &str, visit: &mut impl FnMut(Kind, &str)) {
 #[must_use]
 pub fn is_stop_word(word: &str) -> bool {
     let bytes = word.as_bytes();
-    let Some(first) = bytes.first().filter(|first| first.is_ascii_lowercase()) else { return false };
+    let Some(first) = bytes.first().filter(|first| first.is_ascii_lowercase()) else {
+        return false;
+    };
     bytes.len() <= 10
         && STOP_LENGTHS[usize::from(first - b'a')] >> bytes.len() & 1 == 1
         && STOP_WORDS.binary_search(&word).is_ok()
@@ -394,7 +429,11 @@ impl bm25::Tokenizer for Tokenizer {
     fn tokenize(&self, input_text: &str) -> Vec<String> {
         let mut scratch = Scratch::default();
         let mut tokens = Vec::new();
-        runs(input_text, |run| tokens_of_run(run, &mut scratch, |_, token| tokens.push(stem(token).into_owned())));
+        runs(input_text, |run| {
+            tokens_of_run(run, &mut scratch, |_, token| {
+                tokens.push(stem(token).into_owned())
+            })
+        });
         tokens
     }
 }
@@ -416,9 +455,23 @@ mod tests {
     #[test]
     fn identifiers_are_split_and_kept_whole() {
         check("nextPageToken", &["next", "page", "token", "nextpagetoken"]);
-        check("next_page_token", &["next", "page", "token", "nextpagetoken"]);
-        check("rate-limit rateLimit ratelimiting", &["rate", "limit", "ratelimit", "rate", "limit", "ratelimit", "ratelimit"]);
-        check("HTTPServer", &["http", "server", "httpserv"]);
+        check(
+            "next_page_token",
+            &["next", "page", "token", "nextpagetoken"],
+        );
+        check(
+            "rate-limit rateLimit ratelimiting",
+            &[
+                "rate",
+                "limit",
+                "ratelimit",
+                "rate",
+                "limit",
+                "ratelimit",
+                "ratelimit",
+            ],
+        );
+        check("HTTPServer", &["http", "server", "httpserver"]);
         check("std::fs::read", &["std", "fs", "read", "stdfsread"]);
         check("src/main.rs", &["src", "main", "rs", "srcmainr"]);
     }
@@ -435,7 +488,10 @@ mod tests {
 
     #[test]
     fn accents_and_width_are_folded() {
-        check("Ｃａｆé Überwachung straße", &["cafe", "uberwachung", "strass"]);
+        check(
+            "Ｃａｆé Überwachung straße",
+            &["cafe", "uberwachung", "strass"],
+        );
     }
 
     #[test]
