@@ -3,5 +3,6 @@
 mod crash;
 mod docs;
 mod guard;
+mod rank;
 mod support;
 mod tidy;
