@@ -273,6 +273,10 @@ pub struct Item {
     pub created_ts: Option<String>,
     /// How many lines carry the id.
     pub versions: usize,
+    /// Position of the last line among all records of the log, from 0.
+    pub position: usize,
+    /// Number of the last line in the file, from 1; 0 for what was not read from a file.
+    pub line: usize,
     /// The last line.
     pub record: Record,
 }
@@ -288,11 +292,13 @@ pub struct Log {
 
 impl Log {
     /// Take one more record in.
-    pub fn apply(&mut self, id: String, record: Record) {
+    pub fn apply(&mut self, id: String, record: Record, line: usize) {
         self.records += 1;
         if let Some(&at) = self.by_id.get(&id) {
             let item = &mut self.items[at];
             item.versions += 1;
+            item.position = self.records - 1;
+            item.line = line;
             item.record = record;
             return;
         }
@@ -301,6 +307,8 @@ impl Log {
             id,
             created_ts: record.ts().map(str::to_owned),
             versions: 1,
+            position: self.records - 1,
+            line,
             record,
         });
     }
@@ -319,7 +327,7 @@ pub fn fold(kind: LogKind, bytes: &[u8]) -> (Log, Vec<Diagnostic>) {
     let (entries, diagnostics) = entries(kind, bytes, 1);
     let mut log = Log::default();
     for entry in entries {
-        log.apply(entry.id, entry.record);
+        log.apply(entry.id, entry.record, entry.line);
     }
     (log, diagnostics)
 }

@@ -9,7 +9,6 @@ pub mod json;
 pub mod normal;
 pub mod recommendation;
 pub mod record;
-pub mod review;
 pub mod score;
 pub mod text;
 pub mod time;

@@ -23,8 +23,10 @@ pub const KINDS: [&str; 8] = [
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
     pub by_kind: [i64; 5],
-    /// `ts` of the latest signal of any kind.
+    /// `ts` of the latest signal that says the card was of use.
     pub last_ts: Option<String>,
+    /// Kept out of recall until a person releases it.
+    pub quarantined: bool,
 }
 
 impl Counts {
@@ -74,11 +76,16 @@ impl Totals {
             let kind = record.text("kind").unwrap_or_default();
             if let Some(id) = record.filled("aha_id") {
                 let counts = totals.cards.entry(id.to_owned()).or_default();
+                match kind {
+                    QUARANTINED_CARD => counts.quarantined = true,
+                    RELEASED_CARD => counts.quarantined = false,
+                    _ => {}
+                }
                 if let Some(at) = WEIGHTS.iter().position(|(name, _)| *name == kind) {
                     counts.by_kind[at] += 1;
-                }
-                if record.ts() > counts.last_ts.as_deref() {
-                    counts.last_ts = record.ts().map(str::to_owned);
+                    if record.ts() > counts.last_ts.as_deref() {
+                        counts.last_ts = record.ts().map(str::to_owned);
+                    }
                 }
             }
             if let Some(id) = record.filled("rec_id") {
@@ -109,3 +116,7 @@ impl Totals {
 
 /// The kind that says a recommendation was captured again; readers of v1 stores skip it.
 pub const REINFORCED_RECOMMENDATION: &str = "rec_reinforced";
+
+/// The kinds that keep a card out of recall, and let it back in; readers of v1 stores skip them.
+pub const QUARANTINED_CARD: &str = "aha_quarantined";
+pub const RELEASED_CARD: &str = "aha_released";

@@ -6,6 +6,16 @@ use unicode_normalization::UnicodeNormalization;
 /// For comparing only; never stored.
 pub fn comparison_key(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    if text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace()) {
+        for word in text.split_ascii_whitespace() {
+            if !out.is_empty() {
+                out.push(' ');
+            }
+            out.push_str(word);
+        }
+        out.make_ascii_lowercase();
+        return out;
+    }
     let mut pending_space = false;
     for character in text.nfkc().flat_map(char::to_lowercase) {
         if is_invisible(character) {

@@ -1,0 +1,309 @@
+//! One file per verb: load, decide (pure), commit, report. Adding a verb is one file here, one variant in
+//! `report`, one arm in `render`.
+
+pub mod edit;
+pub mod history;
+pub mod index;
+pub mod init;
+pub mod list;
+pub mod payload;
+pub mod promote;
+pub mod record;
+pub mod repair;
+pub mod review;
+pub mod schema;
+pub mod show;
+pub mod signal;
+pub mod status;
+pub mod tour;
+
+use std::io::Read;
+
+use serde_json::Value;
+
+use crate::cli::{Cli, Command, CardFields, ScopeName};
+use crate::ctx::Ctx;
+use crate::domain::fold::{self, Diagnostic, Entry, Log, LogKind};
+use crate::domain::ids::{self, Resolution};
+use crate::domain::record::Record;
+use crate::domain::score::Totals;
+use crate::error::{Error, Result};
+use crate::render::index_md;
+use crate::report::{Damage, Place, Report};
+use crate::store::{Batch, Locked, Store};
+
+/// What a run came to: the report, and the exit status it means when that is not 0.
+#[derive(Debug)]
+pub struct Done {
+    pub report: Report,
+    /// Shown on stderr after the report.
+    pub complaint: Option<Error>,
+}
+
+impl From<Report> for Done {
+    fn from(report: Report) -> Done {
+        Done {
+            report,
+            complaint: None,
+        }
+    }
+}
+
+/// Run one command. `stdin` is read only by commands that take input.
+///
+/// # Errors
+/// Whatever keeps the command from doing what was asked.
+pub fn run(cli: &Cli, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
+    match &cli.command {
+        Command::Init(args) => init::run(args, ctx),
+        Command::Record(args) => record::run(args, ctx, stdin),
+        Command::List(args) => list::run(args, ctx),
+        Command::Show(args) => show::run(args, ctx),
+        Command::Review(args) => review::run(args, ctx),
+        Command::Edit(args) => edit::run(args, ctx, stdin),
+        Command::History(args) => history::run(args, ctx),
+        Command::Rollback(args) => history::rollback(args, ctx),
+        Command::RecStatus(args) => status::recommendation(args, ctx),
+        Command::AhaStatus(args) => status::card(args, ctx),
+        Command::Use(args) => signal::use_items(args, ctx),
+        Command::Signal(args) => signal::run(args, ctx),
+        Command::Repair(args) => repair::run(args, ctx),
+        Command::Promote(args) => promote::run(args, ctx),
+        Command::ExportBackport(_) | Command::BackportInspect(_) => {
+            Err(Error::usage("not in this build"))
+        }
+        Command::Schema(args) => schema::schema(args),
+        Command::Completions(args) => Ok(schema::completions(args)),
+        Command::Man => schema::man(),
+        Command::Tour(args) => tour::run(args, ctx),
+    }
+}
+
+/// The project's store.
+pub fn project_store(ctx: &Ctx) -> Store {
+    Store {
+        dir: ctx.store.clone(),
+        trusted_above: ctx.repo_root.clone(),
+    }
+}
+
+/// The store shared by all repositories of this user.
+pub fn global_store(ctx: &Ctx) -> Store {
+    Store {
+        dir: ctx.global_store.clone(),
+        trusted_above: ctx.global_store.clone(),
+    }
+}
+
+pub fn place(ctx: &Ctx) -> Place {
+    Place {
+        repo_root: ctx.repo_root.display().to_string(),
+        user: ctx.user.clone(),
+        project_store: ctx.store.display().to_string(),
+    }
+}
+
+/// A store as one moment saw it.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    pub events: Vec<Entry>,
+    pub cards: Log,
+    /// Every card line, also superseded ones.
+    pub card_lines: Vec<Entry>,
+    pub recommendations: Log,
+    pub signals: Vec<Entry>,
+    pub backports: Vec<Entry>,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Snapshot {
+    /// Read and fold a whole store; a missing one is empty.
+    ///
+    /// # Errors
+    /// When something is in the way that is no file.
+    pub fn load(store: &Store) -> Result<Snapshot> {
+        let mut snapshot = Snapshot::default();
+        for kind in LogKind::ALL {
+            let (entries, diagnostics) = fold::entries(kind, &store.read(kind)?, 1);
+            snapshot.diagnostics.extend(diagnostics);
+            for entry in entries {
+                snapshot.apply(kind, entry);
+            }
+        }
+        Ok(snapshot)
+    }
+
+    fn apply(&mut self, kind: LogKind, entry: Entry) {
+        match kind {
+            LogKind::Events => self.events.push(entry),
+            LogKind::Cards => {
+                self.cards.apply(entry.id.clone(), entry.record.clone(), entry.line);
+                self.card_lines.push(entry);
+            }
+            LogKind::Recommendations => self.recommendations.apply(entry.id, entry.record, entry.line),
+            LogKind::Signals => self.signals.push(entry),
+            LogKind::Backports => self.backports.push(entry),
+        }
+    }
+
+    /// Take a batch in, as if it had been read.
+    pub fn apply_batch(&mut self, batch: &Batch) {
+        for (kind, records) in batch {
+            for record in records {
+                let entry = Entry {
+                    line: 0,
+                    id: record.id().unwrap_or_default(),
+                    record: record.clone(),
+                };
+                self.apply(*kind, entry);
+            }
+        }
+    }
+
+    pub fn totals(&self) -> Totals {
+        Totals::of(&self.signals)
+    }
+
+    pub fn damage(&self) -> Vec<Damage> {
+        self.diagnostics.iter().map(Damage::from).collect()
+    }
+}
+
+/// Append a batch and rebuild INDEX.md. What is appended is acknowledged even when the index, which can
+/// be made again, cannot be written: then a note says so.
+///
+/// # Errors
+/// When the batch cannot be appended.
+pub fn commit(
+    ctx: &Ctx,
+    locked: &mut Locked<'_>,
+    snapshot: &mut Snapshot,
+    batch: &Batch,
+) -> Result<Vec<String>> {
+    locked.append(batch)?;
+    snapshot.apply_batch(batch);
+    let text = index_md::render(&index::of(snapshot, ctx));
+    Ok(match locked.write_index(&text) {
+        Ok(()) => Vec::new(),
+        Err(error) => vec![format!("INDEX.md was not rebuilt: {}", error.message)],
+    })
+}
+
+/// The stored id that was meant, or an error with the nearest ones.
+///
+/// # Errors
+/// When no id or more than one fits.
+pub fn find_id<'a>(
+    what: &str,
+    prefix: &str,
+    wanted: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+) -> Result<String> {
+    if wanted.trim().is_empty() {
+        return Err(Error::usage(format!("Provide --id {prefix}..."))
+            .hint("self-learning list shows the ids"));
+    }
+    match ids::resolve(wanted, known) {
+        Resolution::Found(id) => Ok(id),
+        Resolution::Ambiguous(ids) => Err(Error::not_found(format!(
+            "{what} id `{}` is the beginning of several: {}",
+            wanted.trim(),
+            ids.join(", ")
+        ))
+        .hint("give more of the id")
+        .details(serde_json::json!({ "nearest": ids }))),
+        Resolution::Unknown(nearest) => {
+            let error = Error::not_found(format!("{what} id not found in project store: {}", wanted.trim()));
+            let error = match nearest.first() {
+                Some(id) => error.hint(format!("did you mean {id}? self-learning show {id}")),
+                None => error.hint("self-learning list --limit 0 shows the ids"),
+            };
+            Err(error.details(serde_json::json!({ "nearest": nearest })))
+        }
+    }
+}
+
+/// A signal record in the v1 field order.
+pub fn signal_record(
+    ctx: &Ctx,
+    kind: &str,
+    target: Target<'_>,
+    source: &str,
+    context: Option<&str>,
+) -> Record {
+    let mut record = Record(serde_json::Map::new())
+        .with("ts", ctx.now.to_text())
+        .with("kind", kind)
+        .with("source", source);
+    record = match target {
+        Target::Card(id) => record.with("aha_id", id),
+        Target::Recommendation(id) => record.with("rec_id", id),
+    };
+    if let Some(context) = context.filter(|context| !context.is_empty()) {
+        record = record.with("context", context);
+    }
+    let id = ids::signal_id(&record.0);
+    record.with("id", id)
+}
+
+/// What a signal is about.
+#[derive(Debug, Clone, Copy)]
+pub enum Target<'a> {
+    Card(&'a str),
+    Recommendation(&'a str),
+}
+
+pub fn scope_text(scope: ScopeName) -> &'static str {
+    match scope {
+        ScopeName::Portable => "portable",
+        ScopeName::Project => "project",
+    }
+}
+
+/// The card fields given as flags, under their stored names.
+pub fn card_fields(fields: &CardFields) -> serde_json::Map<String, Value> {
+    let mut map = serde_json::Map::new();
+    let mut text = |key: &str, value: &Option<String>| {
+        if let Some(value) = value {
+            map.insert(key.to_owned(), Value::from(value.clone()));
+        }
+    };
+    text("title", &fields.title);
+    text("when_to_use", &fields.when_to_use);
+    text("problem", &fields.problem);
+    text("primary_skill", &fields.skill);
+    for (key, items) in [
+        ("solution_steps", &fields.steps),
+        ("evidence", &fields.evidence),
+        ("tags", &fields.tags),
+    ] {
+        if !items.is_empty() {
+            map.insert(key.to_owned(), Value::from(items.clone()));
+        }
+    }
+    if let Some(scope) = fields.scope {
+        map.insert("scope".to_owned(), Value::from(scope_text(scope)));
+    }
+    if let Some(shareable) = fields.shareable {
+        map.insert("shareable".to_owned(), Value::from(shareable));
+    }
+    map
+}
+
+/// Text out of a file, or standard input for `-`.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read_input(name: &str, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if name == "-" {
+        stdin
+            .read_to_end(&mut bytes)
+            .map_err(|error| Error::io("read", std::path::Path::new("standard input"), &error))?;
+        return Ok(bytes);
+    }
+    let path = ctx.resolve(name);
+    std::fs::read(&path).map_err(|error| {
+        Error::io("read", &path, &error).hint("give an existing file, or `-` for standard input")
+    })
+}

@@ -1,0 +1,660 @@
+//! `record`: keep what was learned.
+
+use std::collections::{HashMap, HashSet};
+use std::io::Read;
+
+use serde_json::{Map, Value, json};
+
+use super::payload::{self, Item, Payload};
+use super::{Done, Snapshot, Target, card_fields, commit, global_store, init, place, project_store, read_input, signal_record};
+use crate::cli;
+use crate::ctx::Ctx;
+use crate::domain::card;
+use crate::domain::equivalence::{KeyTable, v1_key};
+use crate::domain::fold::{self, LogKind};
+use crate::domain::ids;
+use crate::domain::json::{python_text, truthy};
+use crate::domain::normal::{self, CardStatus, RecommendationStatus, Scope};
+use crate::domain::recommendation;
+use crate::domain::record::Record;
+use crate::domain::score::{QUARANTINED_CARD, REINFORCED_RECOMMENDATION};
+use crate::error::{Error, Result};
+use crate::guard;
+use crate::report::{self, IdError, InvalidId, ItemResult, Outcome, Report, UsageSignals};
+use crate::store::{Batch, gitignore};
+
+pub fn run(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
+    let payload = input(args, ctx, stdin)?;
+    let store = project_store(ctx);
+    let first_write = !store.exists();
+    let global_ids = global_card_ids(ctx);
+    let mut locked = store.lock(ctx.lock_wait)?;
+    let mut snapshot = Snapshot::load(&store)?;
+    let options = guard::Options {
+        strip_invisible: args.strip_invisible,
+    };
+    let decider = Decider {
+        snapshot: &snapshot,
+        ctx,
+        options,
+        cards: HashMap::new(),
+        recommendations: HashMap::new(),
+        out: Decision::default(),
+    };
+    let decision = decider.decide(payload, &global_ids);
+    let mut notes = decision.notes;
+    notes.extend(commit(ctx, &mut locked, &mut snapshot, &decision.batch)?);
+    drop(locked);
+    if first_write {
+        notes.extend(init::place_notes(ctx));
+        if ctx.in_git {
+            match gitignore::protect(&ctx.repo_root) {
+                Ok(true) => notes.push("`.agent-skills/` was added to .gitignore".to_owned()),
+                Ok(false) => {}
+                Err(error) => notes.push(format!(".gitignore was left alone: {}", error.message)),
+            }
+        }
+    }
+    let mut written = Map::new();
+    for (kind, key) in [
+        (LogKind::Events, "events"),
+        (LogKind::Cards, "aha_cards"),
+        (LogKind::Recommendations, "recommendations"),
+        (LogKind::Signals, "signals"),
+    ] {
+        if decision.batch.get(&kind).is_some_and(|records| !records.is_empty()) {
+            written.insert(key.to_owned(), Value::from(store.log_path(kind).display().to_string()));
+        }
+    }
+    let refused = decision.results.iter().filter(|item| item.outcome == Outcome::Refused).count();
+    let nothing_taken = written.is_empty() && refused > 0;
+    let complaint = complaint(&decision.results, refused, nothing_taken);
+    let report = report::Record {
+        ok: !nothing_taken,
+        place: place(ctx),
+        written,
+        usage_signals: decision.usage,
+        results: decision.results,
+        refused,
+        redactions: decision.redactions,
+        notes,
+        diagnostics: snapshot.damage(),
+    };
+    Ok(Done {
+        report: Report::Record(report),
+        complaint,
+    })
+}
+
+/// What stderr says of refused items; the exit status tells only when nothing at all was taken.
+fn complaint(results: &[ItemResult], refused: usize, nothing_taken: bool) -> Option<Error> {
+    let first = results.iter().find(|item| item.outcome == Outcome::Refused)?;
+    let reason = first.why.clone().unwrap_or_default();
+    let place = match first.line {
+        Some(line) => format!("line {line}"),
+        None => format!("{} {}", first.kind, first.index),
+    };
+    let message = if nothing_taken {
+        format!("nothing was recorded; {place}: {reason}")
+    } else {
+        format!("{refused} of {} items refused, the others are recorded; {place}: {reason}", results.len())
+    };
+    let mut error = Error::refused("items_refused", message);
+    error.hint = Some(match &first.hint {
+        Some(hint) => hint.clone(),
+        None => "fix the refused items and record only them again".to_owned(),
+    });
+    if !nothing_taken {
+        error.kind = crate::error::Kind::Failed;
+        error.code = WARNING;
+    }
+    Some(error)
+}
+
+/// The code of a complaint that does not make the run a failure.
+pub const WARNING: &str = "warning";
+
+fn input(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Payload> {
+    let from_flags = card_fields(&args.card);
+    if !from_flags.is_empty() {
+        if args.json.is_some() || args.jsonl.is_some() {
+            return Err(Error::usage("a card from flags and a payload cannot be recorded together")
+                .hint("record the card first, then the payload"));
+        }
+        if !from_flags.contains_key("title") {
+            return Err(Error::usage("a card from flags needs `--title`")
+                .hint("self-learning record --title \"…\" --when \"…\" --step \"…\""));
+        }
+        return Ok(Payload {
+            cards: vec![Item {
+                index: 0,
+                line: None,
+                value: Ok(from_flags),
+            }],
+            ..Payload::default()
+        });
+    }
+    let name = args.json.as_deref().or(args.jsonl.as_deref());
+    let bytes = match name {
+        None if ctx.stdin_terminal => Vec::new(),
+        None => read_input("-", ctx, stdin)?,
+        Some(name) => read_input(name, ctx, stdin)?,
+    };
+    let text = payload::decode(&bytes)?;
+    if text.trim().is_empty() {
+        return Err(Error::refused(
+            "no_input",
+            "No input provided. Provide --json <file> or pipe JSON into stdin.",
+        )
+        .hint("self-learning record --title \"…\" --when \"…\" --step \"…\" records one card from flags"));
+    }
+    if args.jsonl.is_some() {
+        return payload::from_lines(&text);
+    }
+    if let Some(excess) = guard::limits::check_payload(text.len()) {
+        return Err(Error::refused("too_large", excess.message("the payload"))
+            .hint("record it in parts, or by lines: self-learning record --jsonl FILE"));
+    }
+    let mut notes = Vec::new();
+    let value = payload::parse_json(&text, &mut notes)?;
+    payload::from_value(value, notes)
+}
+
+/// Ids of the global store count as known; a store that cannot be read knows none.
+fn global_card_ids(ctx: &Ctx) -> HashSet<String> {
+    let bytes = global_store(ctx).read(LogKind::Cards).unwrap_or_default();
+    let (log, _) = fold::fold(LogKind::Cards, &bytes);
+    log.items.into_iter().map(|item| item.id).collect()
+}
+
+/// The payload meets the store.
+struct Decider<'a> {
+    snapshot: &'a Snapshot,
+    ctx: &'a Ctx,
+    options: guard::Options,
+    /// Current versions of what this batch wrote.
+    cards: HashMap<String, Record>,
+    recommendations: HashMap<String, Record>,
+    out: Decision,
+}
+
+/// What recording a payload appends and answers.
+#[derive(Default)]
+struct Decision {
+    batch: Batch,
+    results: Vec<ItemResult>,
+    usage: UsageSignals,
+    redactions: Vec<Value>,
+    notes: Vec<String>,
+}
+
+impl Decider<'_> {
+    /// Pure: nothing is read or written here.
+    fn decide(mut self, payload: Payload, global_ids: &HashSet<String>) -> Decision {
+        self.out.notes.clone_from(&payload.notes);
+        let default_skill = default_skill(&payload);
+        let event_id = payload.event.clone().and_then(|event| self.event(event, default_skill.as_deref()));
+        self.record_cards(payload.cards, default_skill.as_deref());
+        self.record_recommendations(payload.recommendations, default_skill.as_deref());
+        let source = payload.usage_source.as_deref().unwrap_or("agent");
+        let context = payload.usage_context.or_else(|| event_id.map(|id| format!("event_id={id}")));
+        let mut context = context.unwrap_or_default();
+        self.admit_text(&mut context, "usage_context");
+        self.use_ids(&payload.used_cards, "aha_", source, &context, global_ids);
+        self.use_ids(&payload.used_recommendations, "rec_", source, &context, global_ids);
+        self.out
+    }
+
+    fn admit_text(&mut self, text: &mut String, path: &str) {
+        let verdict = guard::admit_text(text, path, self.options);
+        if !verdict.is_admitted() {
+            *text = guard::invisible::strip(text).into_owned();
+            self.out.notes.push(format!("hidden characters were removed from `{path}`"));
+        }
+        self.note_redactions(&verdict, path, None);
+    }
+
+    fn note_redactions(&mut self, verdict: &guard::Verdict, what: &str, id: Option<&str>) {
+        for found in &verdict.redactions {
+            self.out.redactions.push(json!({
+                "item": what, "id": id, "class": found.class, "field": found.path, "offset": found.offset,
+            }));
+        }
+        self.out.notes.extend(verdict.notes.iter().map(|note| format!("{what}: {note}")));
+    }
+
+    fn push(&mut self, kind: LogKind, record: Record) {
+        self.out.batch.entry(kind).or_default().push(record);
+    }
+
+    fn signal(&mut self, kind: &str, target: Target<'_>, source: &str, context: Option<&str>) -> Record {
+        let record = signal_record(self.ctx, kind, target, source, context);
+        self.push(LogKind::Signals, record.clone());
+        record
+    }
+
+    /// The object of an item that may be recorded, or its refusal in the results.
+    fn admit(&mut self, kind: &'static str, item: Item) -> Option<(Item, Map<String, Value>, guard::Verdict)> {
+        let guard_kind = match kind {
+            "event" => guard::Kind::Event,
+            "aha_card" => guard::Kind::Card,
+            _ => guard::Kind::Recommendation,
+        };
+        let mut map = match item.value.clone() {
+            Ok(map) => map,
+            Err(reason) => {
+                self.refuse(kind, &item, None, reason, None);
+                return None;
+            }
+        };
+        let title = map.get("title").and_then(Value::as_str).map(str::to_owned);
+        let verdict = guard::admit(&mut map, guard_kind, self.options);
+        if let Some(refusal) = verdict.refusals.first() {
+            self.refuse(kind, &item, title, refusal.message.clone(), Some(refusal.hint.clone()));
+            return None;
+        }
+        let says_something = map.iter().any(|(key, value)| {
+            !matches!(key.as_str(), "id" | "ts" | "status" | "scope" | "primary_skill") && truthy(value)
+        });
+        if !says_something {
+            let hint = "give it a title: {\"title\":\"…\",\"when_to_use\":\"…\"}".to_owned();
+            self.refuse(kind, &item, None, format!("the {kind} is empty"), Some(hint));
+            return None;
+        }
+        Some((item, map, verdict))
+    }
+
+    fn refuse(
+        &mut self,
+        kind: &'static str,
+        item: &Item,
+        title: Option<String>,
+        why: String,
+        hint: Option<String>,
+    ) {
+        let title = title.map(|title| guard::markdown::terminal(&title).chars().take(80).collect());
+        self.out.results.push(ItemResult {
+            kind,
+            index: item.index,
+            line: item.line,
+            outcome: Outcome::Refused,
+            id: None,
+            title,
+            why: Some(why),
+            hint,
+        });
+    }
+
+    fn event(&mut self, event: Map<String, Value>, default_skill: Option<&str>) -> Option<String> {
+        let item = Item {
+            index: 0,
+            line: None,
+            value: Ok(event),
+        };
+        let (item, mut map, verdict) = self.admit("event", item)?;
+        if let Some(skill) = default_skill {
+            map.insert("primary_skill".to_owned(), Value::from(skill));
+        }
+        set_default(&mut map, "ts", || self.ctx.now.to_text().into());
+        let taken = |id: &str| self.snapshot.events.iter().any(|event| event.id == id);
+        let id = given_id(&map).unwrap_or_else(|| ids::free_id(&ids::event_id(&map), taken));
+        map.insert("id".to_owned(), Value::from(id.clone()));
+        let title = map.get("task_summary").and_then(Value::as_str).map(str::to_owned);
+        self.note_redactions(&verdict, "event", Some(&id));
+        self.push(LogKind::Events, Record(map));
+        self.result("event", &item, Outcome::Created, &id, title, None);
+        Some(id)
+    }
+
+    fn result(
+        &mut self,
+        kind: &'static str,
+        item: &Item,
+        outcome: Outcome,
+        id: &str,
+        title: Option<String>,
+        why: Option<String>,
+    ) {
+        self.out.results.push(ItemResult {
+            kind,
+            index: item.index,
+            line: item.line,
+            outcome,
+            id: Some(id.to_owned()),
+            title,
+            why,
+            hint: None,
+        });
+    }
+
+    fn current_card(&self, id: &str) -> Option<&Record> {
+        self.cards.get(id).or_else(|| self.snapshot.cards.get(id).map(|item| &item.record))
+    }
+
+    fn record_cards(&mut self, items: Vec<Item>, default_skill: Option<&str>) {
+        if items.is_empty() {
+            return;
+        }
+        let mut keys = KeyTable::default();
+        for entry in &self.snapshot.card_lines {
+            keys.insert(&entry.id, &entry.record.0);
+        }
+        for item in items {
+            if let Some((item, map, verdict)) = self.admit("aha_card", item) {
+                self.card(&item, map, &verdict, default_skill, &mut keys);
+            }
+        }
+    }
+
+    fn card(
+        &mut self,
+        item: &Item,
+        mut map: Map<String, Value>,
+        verdict: &guard::Verdict,
+        default_skill: Option<&str>,
+        keys: &mut KeyTable,
+    ) {
+        let stated: Vec<String> = map.keys().cloned().collect();
+        set_skill_and_scope(&mut map, default_skill);
+        set_default(&mut map, "ts", || self.ctx.now.to_text().into());
+        let matched = keys.find(&map).map(str::to_owned);
+        let given = given_id(&map);
+        let (id, outcome, why) = if let Some(id) = matched.filter(|id| self.current_card(id).is_some()) {
+            let (outcome, why) = self.capture_again(&id, &map, given.as_deref());
+            (id, outcome, why)
+        } else if let Some(id) = given.clone().filter(|id| self.current_card(id).is_some()) {
+            let (outcome, why) = self.update_by_id(&id, &map, &stated);
+            (id, outcome, why)
+        } else {
+            let (id, why) = self.new_card(map.clone(), given);
+            (id, Outcome::Created, why)
+        };
+        keys.insert(&id, &map);
+        if verdict.is_quarantined() && outcome != Outcome::Reinforced {
+            let classes: Vec<&str> = verdict.directive.reasons.iter().map(|reason| reason.class).collect();
+            let context = format!("score {}: {}", verdict.directive.score, classes.join(", "));
+            self.signal(QUARANTINED_CARD, Target::Card(&id), "guard", Some(&context));
+            self.out.notes.push(format!(
+                "{id} is quarantined ({}): its text commands the reader; a person can clear it with: \
+                 self-learning release --id {id} --reason \"…\"",
+                classes.join(", ")
+            ));
+        }
+        self.note_redactions(verdict, "aha_card", Some(&id));
+        let title = map.get("title").and_then(Value::as_str).map(str::to_owned);
+        self.result("aha_card", item, outcome, &id, title, why);
+    }
+
+    fn new_card(&mut self, mut map: Map<String, Value>, given: Option<String>) -> (String, Option<String>) {
+        let mut why = None;
+        let derived = ids::item_id("aha_", &map);
+        let id = match given {
+            Some(id) if nameable(&id) => id,
+            Some(id) => {
+                let shown: String = guard::markdown::terminal(&id).chars().take(40).collect();
+                why = Some(format!("the id `{shown}` cannot be typed on a command line; a derived one is used"));
+                ids::free_id(&derived, |id| self.current_card(id).is_some())
+            }
+            None => ids::free_id(&derived, |id| self.current_card(id).is_some()),
+        };
+        map.insert("id".to_owned(), Value::from(id.clone()));
+        let status = CardStatus::of(map.get("status"));
+        if let CardStatus::Other(text) = &status {
+            map.insert("status_given".to_owned(), Value::from(text.clone()));
+            why = Some(format!("the status `{text}` is not known; the card is proposed"));
+        }
+        map.insert("status".to_owned(), Value::from(status.as_str()));
+        if !map.get("title").is_some_and(truthy) {
+            why = Some("the card has no title; give it one with: self-learning edit".to_owned());
+        }
+        let record = Record(map);
+        self.cards.insert(id.clone(), record.clone());
+        self.push(LogKind::Cards, record);
+        (id, why)
+    }
+
+    /// The same learning again: merge what is new, and count it.
+    fn capture_again(
+        &mut self,
+        id: &str,
+        map: &Map<String, Value>,
+        given: Option<&str>,
+    ) -> (Outcome, Option<String>) {
+        let Some(current) = self.current_card(id).cloned() else {
+            return (Outcome::Refused, None);
+        };
+        let merge = card::merge(&current, &Record(map.clone()));
+        let mut why = Vec::new();
+        if given.is_some_and(|given| given != id) {
+            why.push(format!("tells the same as {id}, which keeps its id"));
+        }
+        if merge.changed {
+            let record = merge.record.with("ts", self.ctx.now.to_text());
+            self.cards.insert(id.to_owned(), record.clone());
+            self.push(LogKind::Cards, record);
+        }
+        let context = format!("equivalent capture observed (key={})", v1_key(map));
+        self.signal("aha_reinforced", Target::Card(id), "agent", Some(&context));
+        if !merge.kept.is_empty() {
+            why.push(format!(
+                "the card keeps its own {}; change it with: self-learning edit --id {id}",
+                merge.kept.join(", ")
+            ));
+        }
+        let status = card::status(&current);
+        if status.is_retired() {
+            let note = current.filled("note").map(|note| format!(" ({note})")).unwrap_or_default();
+            why.push(format!(
+                "the card is {}{note} and stays so; reopen it with: self-learning aha-status --id {id} --status proposed",
+                status.as_str()
+            ));
+        }
+        let outcome = if merge.changed { Outcome::Merged } else { Outcome::Reinforced };
+        (outcome, (!why.is_empty()).then(|| why.join("; ")))
+    }
+
+    /// A payload that names a stored card: the fields it states win, the others stay.
+    fn update_by_id(
+        &mut self,
+        id: &str,
+        map: &Map<String, Value>,
+        stated: &[String],
+    ) -> (Outcome, Option<String>) {
+        let Some(current) = self.current_card(id).cloned() else {
+            return (Outcome::Refused, None);
+        };
+        let mut updated = current.clone();
+        for (key, value) in map.iter().filter(|(key, _)| stated.contains(key)) {
+            let says_nothing = !truthy(value) && !matches!(value, Value::Bool(_));
+            if !says_nothing && !matches!(key.as_str(), "id" | "ts") {
+                updated = updated.with(key, value.clone());
+            }
+        }
+        let status = CardStatus::of(updated.0.get("status"));
+        updated = updated.with("status", status.as_str());
+        if updated == current {
+            return (Outcome::Reinforced, Some("nothing new: the card already says this".to_owned()));
+        }
+        let updated = updated.with("ts", map.get("ts").cloned().unwrap_or_default());
+        self.cards.insert(id.to_owned(), updated.clone());
+        self.push(LogKind::Cards, updated);
+        (Outcome::Merged, Some(format!("the given fields replace those of {id}; the others stay")))
+    }
+
+    fn current_recommendation(&self, id: &str) -> Option<&Record> {
+        let stored = || self.snapshot.recommendations.get(id).map(|item| &item.record);
+        self.recommendations.get(id).or_else(stored)
+    }
+
+    fn record_recommendations(&mut self, items: Vec<Item>, default_skill: Option<&str>) {
+        if items.is_empty() {
+            return;
+        }
+        let mut keys = KeyTable::default();
+        // Closed ones do not stand in for new work, but rejected ones are remembered.
+        for stored in &self.snapshot.recommendations.items {
+            if !matches!(
+                recommendation::status(&stored.record),
+                RecommendationStatus::Done | RecommendationStatus::Deprecated
+            ) {
+                keys.insert(&stored.id, &stored.record.0);
+            }
+        }
+        for item in items {
+            if let Some((item, map, verdict)) = self.admit("recommendation", item) {
+                self.recommendation(&item, map, &verdict, default_skill, &mut keys);
+            }
+        }
+    }
+
+    fn recommendation(
+        &mut self,
+        item: &Item,
+        mut map: Map<String, Value>,
+        verdict: &guard::Verdict,
+        default_skill: Option<&str>,
+        keys: &mut KeyTable,
+    ) {
+        set_skill_and_scope(&mut map, default_skill);
+        set_default(&mut map, "ts", || self.ctx.now.to_text().into());
+        let given = given_id(&map);
+        let record = Record(map);
+        let title = record.text("title").map(str::to_owned);
+        let same = keys.find(&record.0).map(str::to_owned).filter(|id| {
+            let stored = self.current_recommendation(id);
+            stored.is_some_and(|stored| recommendation::same_reason(stored, &record))
+        });
+        if given.is_none()
+            && let Some(id) = same
+        {
+            let context = format!("equivalent capture observed (key={})", v1_key(&record.0));
+            self.signal(REINFORCED_RECOMMENDATION, Target::Recommendation(&id), "agent", Some(&context));
+            let status = self.current_recommendation(&id).map(recommendation::status);
+            let why = status.filter(|status| !status.is_open()).map(|status| {
+                format!(
+                    "the recommendation is {0} and stays so; reopen it with: \
+                     self-learning rec-status --id {id} --status proposed",
+                    status.as_str()
+                )
+            });
+            self.note_redactions(verdict, "recommendation", Some(&id));
+            return self.result("recommendation", item, Outcome::Reinforced, &id, title, why);
+        }
+        let derived = ids::item_id("rec_", &record.0);
+        let known = given.as_deref().is_some_and(|id| self.current_recommendation(id).is_some());
+        let id = match given.filter(|id| nameable(id)) {
+            Some(id) => id,
+            None => ids::free_id(&derived, |id| self.current_recommendation(id).is_some()),
+        };
+        let status = RecommendationStatus::of(record.0.get("status"));
+        let mut why = known.then(|| format!("replaces the version of {id} before it"));
+        let ts = record.0.get("ts").cloned().unwrap_or_default();
+        let mut record = record.with("id", id.clone()).with("status", status.as_str());
+        if let RecommendationStatus::Other(text) = &status {
+            why = Some(format!("the status `{text}` is not known; the recommendation is proposed"));
+            record = record.with("status_given", text.clone());
+        }
+        set_default(&mut record.0, "last_touched_ts", || ts);
+        keys.insert(&id, &record.0);
+        self.note_redactions(verdict, "recommendation", Some(&id));
+        self.recommendations.insert(id.clone(), record.clone());
+        self.push(LogKind::Recommendations, record);
+        let outcome = if known { Outcome::Merged } else { Outcome::Created };
+        self.result("recommendation", item, outcome, &id, title, why);
+    }
+
+    fn use_ids(
+        &mut self,
+        wanted: &[String],
+        prefix: &'static str,
+        source: &str,
+        context: &str,
+        global_ids: &HashSet<String>,
+    ) {
+        for id in normal::unique(wanted.iter().cloned()) {
+            let card = prefix == "aha_";
+            let known = if card {
+                self.current_card(&id).is_some() || global_ids.contains(&id)
+            } else {
+                self.current_recommendation(&id).is_some()
+            };
+            if !known && !id.starts_with(prefix) {
+                self.out.usage.invalid_ids.push(InvalidId {
+                    id,
+                    expected_prefix: prefix,
+                });
+                continue;
+            }
+            if !known {
+                let known_ids: Vec<&str> = if card {
+                    self.snapshot.cards.ids().collect()
+                } else {
+                    self.snapshot.recommendations.ids().collect()
+                };
+                self.out.usage.errors.push(IdError {
+                    nearest: ids::nearest(&id, known_ids.into_iter(), 3),
+                    error: format!("no {} has the id `{id}`", if card { "card" } else { "recommendation" }),
+                    id,
+                });
+                continue;
+            }
+            let (kind, target) = if card {
+                ("aha_used", Target::Card(&id))
+            } else {
+                ("rec_used", Target::Recommendation(&id))
+            };
+            let signal = self.signal(kind, target, source, Some(context));
+            self.out.usage.written.push(Value::Object(signal.0));
+        }
+    }
+}
+
+/// The event's skill, else the only one that the items name.
+fn default_skill(payload: &Payload) -> Option<String> {
+    let stated = |map: &Map<String, Value>| {
+        let value = map.get("primary_skill")?;
+        let filled = value.as_str().is_some_and(|text| !text.trim().is_empty());
+        filled.then(|| normal::skill(Some(value)))
+    };
+    if let Some(skill) = payload.event.as_ref().and_then(stated) {
+        return Some(skill);
+    }
+    let items = payload.cards.iter().chain(&payload.recommendations);
+    let mut skills: Vec<String> =
+        items.filter_map(|item| item.value.as_ref().ok()).filter_map(stated).collect();
+    skills.sort();
+    skills.dedup();
+    (skills.len() == 1).then(|| skills.remove(0))
+}
+
+fn set_skill_and_scope(map: &mut Map<String, Value>, default_skill: Option<&str>) {
+    let stated = map.get("primary_skill").and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty());
+    let skill = match default_skill {
+        Some(skill) if !stated => skill.to_owned(),
+        _ => normal::skill(map.get("primary_skill")),
+    };
+    map.insert("primary_skill".to_owned(), Value::from(skill));
+    let scope = Scope::of(map.get("scope"));
+    map.insert("scope".to_owned(), Value::from(scope.as_str()));
+}
+
+/// Set a field that is missing or null.
+fn set_default(map: &mut Map<String, Value>, key: &str, value: impl FnOnce() -> Value) {
+    if map.get(key).is_none_or(Value::is_null) {
+        map.insert(key.to_owned(), value());
+    }
+}
+
+fn given_id(map: &Map<String, Value>) -> Option<String> {
+    let id = map.get("id").filter(|id| truthy(id))?;
+    let id = python_text(id).trim().to_owned();
+    (!id.is_empty()).then_some(id)
+}
+
+/// Whether an id can stand in a comma list on a command line and in a marker.
+fn nameable(id: &str) -> bool {
+    id.chars().count() <= 128
+        && id.chars().all(|character| {
+            character.is_alphanumeric() || matches!(character, '_' | '-' | '.' | ':' | '@' | '#' | '~')
+        })
+}

@@ -1,0 +1,243 @@
+//! From a question to the terms that are looked up, and from terms to the cards that hold them.
+
+use std::collections::HashMap;
+
+use super::corpus::{Corpus, Piece};
+use super::query::Phrasing;
+use super::token::{self, Kind, Scratch};
+
+/// How a term came to be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum How {
+    /// The query's word as written (after folding).
+    Exact,
+    /// The query's word and the card's word share their stem.
+    Stem,
+    /// A run kept whole, or two neighbouring words written as one.
+    Whole,
+    /// Two characters of a script without spaces.
+    Pair,
+    /// No card knows the query's word; a similar one stands in.
+    Repaired,
+}
+
+impl How {
+    /// The word shown to people and agents.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            How::Exact => "exact",
+            How::Stem => "stem",
+            How::Whole => "whole",
+            How::Pair => "pair",
+            How::Repaired => "repaired",
+        }
+    }
+}
+
+/// One term that is looked up in the cards.
+#[derive(Clone, Debug)]
+pub(crate) struct Term {
+    pub hash: u64,
+    pub text: String,
+    /// Factor on its BM25 score.
+    pub weight: f64,
+    /// The concept (index in [`Asked::concepts`]) it stands for; a whole run stands for none.
+    pub concept: Option<usize>,
+    /// The query's own word, folded, for explanations.
+    pub word: String,
+    pub how: How,
+    /// Similarity of a repaired term to the query's word, else 1.
+    pub similarity: f64,
+}
+
+/// One word of the question whose presence in a card is evidence.
+#[derive(Clone, Debug)]
+pub(crate) struct Concept {
+    pub word: String,
+    pub stem: u64,
+    pub weight: f64,
+    pub kind: Kind,
+}
+
+/// A phrasing, cut into terms.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    pub terms: Vec<Term>,
+    pub concepts: Vec<Concept>,
+}
+
+impl Asked {
+    pub(crate) fn new(phrasing: &Phrasing) -> Self {
+        let mut asked = Asked::default();
+        let mut by_hash: HashMap<u64, usize> = HashMap::new();
+        let mut scratch = Scratch::default();
+        let mut previous: Option<String> = None;
+        for piece in &phrasing.pieces {
+            token::runs(&piece.text, |run| {
+                let mut words = 0;
+                let mut only = None;
+                token::tokens_of_run(run, &mut scratch, |kind, word| {
+                    words += 1;
+                    only = (words == 1 && kind == Kind::Word).then(|| word.to_owned());
+                    asked.add(&mut by_hash, kind, word, piece.weight, false);
+                });
+                // `rate limit` also asks for `ratelimit`: cards write either.
+                if let (Some(first), Some(second)) = (&previous, &only) {
+                    let together = format!("{first}{second}");
+                    asked.add(&mut by_hash, Kind::Whole, &together, piece.weight, true);
+                }
+                previous = only;
+            });
+            previous = None;
+        }
+        asked
+    }
+
+    fn add(&mut self, by_hash: &mut HashMap<u64, usize>, kind: Kind, word: &str, weight: f64, joined: bool) {
+        let stem = token::stem(word);
+        let hash = token::term_hash(&stem);
+        if let Some(&at) = by_hash.get(&hash) {
+            if joined {
+                return;
+            }
+            // A repeated word counts with the logarithm: pasted prompts repeat themselves.
+            let term = &mut self.terms[at];
+            term.weight += weight * 0.3;
+            if let Some(concept) = term.concept {
+                self.concepts[concept].weight += weight * 0.3;
+            }
+            return;
+        }
+        let concept = (kind != Kind::Whole).then(|| {
+            self.concepts.push(Concept { word: word.to_owned(), stem: hash, weight, kind });
+            self.concepts.len() - 1
+        });
+        let how = match kind {
+            Kind::Whole => How::Whole,
+            Kind::Pair => How::Pair,
+            Kind::Word => How::Exact,
+        };
+        by_hash.insert(hash, self.terms.len());
+        self.terms.push(Term {
+            hash,
+            text: stem.into_owned(),
+            weight,
+            concept,
+            word: word.to_owned(),
+            how,
+            similarity: 1.0,
+        });
+    }
+}
+
+/// A card that holds a term.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Posting {
+    pub doc: u32,
+    pub term: u32,
+    pub count: u32,
+}
+
+/// Where each term occurs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Postings {
+    /// Number of cards that hold each term.
+    pub holders: Vec<u32>,
+    /// All (card, term) pairs, by card.
+    pub rows: Vec<Posting>,
+}
+
+/// Set of the first two bytes of the terms asked for: stemming keeps them, so other runs need not be stemmed.
+struct Prefixes {
+    bits: Vec<u64>,
+}
+
+impl Prefixes {
+    fn new<'t>(terms: impl Iterator<Item = &'t str>) -> Self {
+        let mut prefixes = Prefixes { bits: vec![0; 1024] };
+        for term in terms {
+            let key = Self::key(term);
+            prefixes.set(key);
+            // The three stems that change their second letter: dying, lying, tying.
+            if term.len() >= 2 && matches!(&term.as_bytes()[..2], b"di" | b"li" | b"ti") {
+                prefixes.set((key & 0xFF00) | usize::from(b'y'));
+            }
+        }
+        prefixes
+    }
+
+    fn set(&mut self, key: usize) {
+        self.bits[key / 64] |= 1 << (key % 64);
+    }
+
+    fn key(token: &str) -> usize {
+        match token.as_bytes() {
+            [] => 0,
+            [first] => usize::from(*first) << 8,
+            [first, second, ..] => usize::from(*first) << 8 | usize::from(*second),
+        }
+    }
+
+    fn may_hold(&self, token: &str) -> bool {
+        let key = Self::key(token);
+        self.bits[key / 64] >> (key % 64) & 1 == 1
+    }
+}
+
+/// Looks `hashes` (with their texts) up in all cards.
+pub(crate) fn look_up(corpus: &Corpus<'_>, terms: &[(u64, &str)]) -> Postings {
+    let mut postings = Postings { holders: vec![0; terms.len()], rows: Vec::new() };
+    if terms.is_empty() {
+        return postings;
+    }
+    let prefixes = Prefixes::new(terms.iter().map(|(_, text)| *text));
+    let wanted: HashMap<u64, u32> = terms.iter().enumerate().map(|(at, (hash, _))| (*hash, at as u32)).collect();
+    // Per run: 0, or one more than an index into `lists`.
+    let mut list_of_run = vec![0_u32; corpus.runs.len()];
+    let mut lists: Vec<Vec<u32>> = Vec::new();
+    let mut scratch = Scratch::default();
+    for (at, run) in corpus.runs.iter().enumerate() {
+        let mut list: Vec<u32> = Vec::new();
+        let mut check = |token: &str| {
+            if prefixes.may_hold(token)
+                && let Some(&term) = wanted.get(&token::term_hash(&token::stem(token)))
+            {
+                list.push(term);
+            }
+        };
+        if run.plain {
+            check(run.text);
+        } else {
+            token::tokens_of_run(run.text, &mut scratch, |_, token| check(token));
+        }
+        if !list.is_empty() {
+            lists.push(list);
+            list_of_run[at] = lists.len() as u32;
+        }
+    }
+    let mut counts = vec![0_u32; terms.len()];
+    let mut touched: Vec<u32> = Vec::new();
+    for doc in 0..corpus.len() {
+        for piece in corpus.card(doc) {
+            let Piece::Run(run) = piece else { continue };
+            let list = list_of_run[run as usize];
+            if list == 0 {
+                continue;
+            }
+            for &term in &lists[list as usize - 1] {
+                if counts[term as usize] == 0 {
+                    touched.push(term);
+                }
+                counts[term as usize] += 1;
+            }
+        }
+        touched.sort_unstable();
+        for term in touched.drain(..) {
+            let count = std::mem::take(&mut counts[term as usize]);
+            postings.holders[term as usize] += 1;
+            postings.rows.push(Posting { doc: doc as u32, term, count });
+        }
+    }
+    postings
+}

@@ -1,0 +1,401 @@
+//! Tokens for developers' text in every script.
+//!
+//! Text is cut into *runs*: word characters, joined by single `. - / : # @ + '` (or `::`), such as
+//! `nextPageToken`, `rate-limit`, `src/main.rs`, `1.2.3`. A run is cut into *parts* at the joiners, at `_` and
+//! at camelCase borders. A run of several parts is also kept whole, so that the exact identifier weighs more than
+//! its pieces. Letters lose case, width and accents; plain Latin words are stemmed (Porter's English stemmer in its
+//! Snowball form); Han, Kana, Hangul and the scripts that do not separate words become overlapping pairs.
+//!
+//! Deliberately absent: language detection. A store mixes languages inside one sentence.
+
+use std::borrow::Cow;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::{decompose_canonical, is_combining_mark};
+
+/// Words that carry no meaning in a question about work. Kept out on purpose, because they carry meaning in
+/// commands: no, not, before, after, off, up, out, over, under, all, any, same, only.
+#[rustfmt::skip]
+const STOP_WORDS: &[&str] = &[
+    "a", "about", "above", "again", "against", "am", "an", "and", "are", "as", "at", "be", "because", "been", "being", "below",
+    "between", "both", "but", "by", "can", "could", "d", "did", "do", "does", "doing", "down", "during", "each", "few", "for",
+    "from", "further", "had", "has", "have", "having", "he", "her", "here", "hers", "herself", "him", "himself", "his", "how",
+    "i", "if", "in", "into", "is", "it", "its", "itself", "just", "ll", "m", "me", "more", "most", "my", "myself", "now", "o",
+    "of", "on", "once", "or", "other", "our", "ours", "ourselves", "own", "re", "s", "she", "should", "so", "some", "such", "t",
+    "than", "that", "the", "their", "theirs", "them", "themselves", "then", "there", "these", "they", "this", "those", "through",
+    "to", "too", "until", "ve", "very", "was", "we", "were", "what", "when", "where", "which", "while", "who", "whom", "why",
+    "will", "with", "would", "y", "you", "your", "yours", "yourself", "yourselves",
+];
+
+/// Longest run, in bytes, that is also kept whole; longer ones are paths or data nobody repeats letter by letter.
+const LONGEST_WHOLE: usize = 64;
+/// Longest run, in bytes, that is looked at; what follows starts a new run. Bounds the cost of pasted base64.
+const LONGEST_RUN: usize = 256;
+
+/// What a token is within its run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One word: a whole simple run or one part of a joined one.
+    Word,
+    /// A run of several parts, kept whole.
+    Whole,
+    /// Two neighbouring characters (or one alone) of a script without spaces between words.
+    Pair,
+}
+
+const OTHER: u8 = 0;
+const WORD: u8 = 1;
+const JOINER: u8 = 2;
+
+const CLASSES: [u8; 128] = {
+    let mut classes = [OTHER; 128];
+    let mut byte = 0;
+    while byte < 128 {
+        let character = byte as u8;
+        if character.is_ascii_alphanumeric() || character == b'_' {
+            classes[byte] = WORD;
+        } else if matches!(character, b'.' | b'-' | b'/' | b':' | b'#' | b'@' | b'+' | b'\'') {
+            classes[byte] = JOINER;
+        }
+        byte += 1;
+    }
+    classes
+};
+
+/// Whether `character` belongs to a script written without spaces, which is cut into pairs.
+#[must_use]
+pub fn is_unspaced(character: char) -> bool {
+    matches!(u32::from(character),
+        0x0E00..=0x0EFF | 0x1000..=0x109F | 0x1100..=0x11FF | 0x1780..=0x17FF | 0x2E80..=0x2FDF | 0x3005..=0x3007
+        | 0x3040..=0x30FF | 0x3130..=0x318F | 0x31F0..=0x31FF | 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xA960..=0xA97F
+        | 0xAC00..=0xD7FF | 0xF900..=0xFAFF | 0xFF66..=0xFFDC | 0x20000..=0x3FFFF)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Class {
+    Other,
+    Word,
+    Joiner,
+    Unspaced,
+}
+
+/// Class and length in bytes of the character that starts at `at`.
+fn class_at(text: &str, at: usize) -> (Class, usize) {
+    let Some(&byte) = text.as_bytes().get(at) else { return (Class::Other, 1) };
+    if byte < 128 {
+        let class = match CLASSES[usize::from(byte)] {
+            WORD => Class::Word,
+            JOINER => Class::Joiner,
+            _ => Class::Other,
+        };
+        return (class, 1);
+    }
+    let Some(character) = text[at..].chars().next() else { return (Class::Other, 1) };
+    let class = if is_unspaced(character) {
+        Class::Unspaced
+    } else if character == '\u{2019}' {
+        Class::Joiner
+    } else if character.is_alphanumeric() || is_combining_mark(character) || character == '\u{AD}' {
+        Class::Word
+    } else {
+        Class::Other
+    };
+    (class, character.len_utf8())
+}
+
+/// Calls `visit` with every run of `text`, in order. Runs are slices of `text`.
+pub fn runs<'t>(text: &'t str, mut visit: impl FnMut(&'t str)) {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let (class, width) = class_at(text, at);
+        if class == Class::Other || class == Class::Joiner {
+            at += width;
+            continue;
+        }
+        let start = at;
+        at += width;
+        if class == Class::Unspaced {
+            while at < bytes.len() && at - start < LONGEST_RUN {
+                let (class, width) = class_at(text, at);
+                if class != Class::Unspaced {
+                    break;
+                }
+                at += width;
+            }
+            visit(&text[start..at]);
+            continue;
+        }
+        loop {
+            while at < bytes.len() && bytes[at] < 128 && CLASSES[usize::from(bytes[at])] == WORD && at - start < LONGEST_RUN {
+                at += 1;
+            }
+            if at >= bytes.len() || at - start >= LONGEST_RUN {
+                break;
+            }
+            let (class, width) = class_at(text, at);
+            match class {
+                Class::Word => at += width,
+                Class::Joiner => {
+                    let double = bytes[at] == b':' && bytes.get(at + 1) == Some(&b':');
+                    let after = if double { at + 2 } else { at + width };
+                    if class_at(text, after).0 == Class::Word {
+                        at = after;
+                    } else {
+                        at = sharp_end(bytes, start, at);
+                        break;
+                    }
+                }
+                Class::Other | Class::Unspaced => break,
+            }
+        }
+        visit(&text[start..at]);
+    }
+}
+
+/// End of the run `start..at` including the signs that belong to a language's name: `c++`, `g++`, `c#`, `f#`.
+fn sharp_end(bytes: &[u8], start: usize, at: usize) -> usize {
+    if !bytes[start..at].iter().all(u8::is_ascii_alphabetic) {
+        return at;
+    }
+    let rest = &bytes[at..];
+    if rest.starts_with(b"++") && !rest.starts_with(b"+++") {
+        return at + 2;
+    }
+    if at - start == 1 && rest.starts_with(b"#") {
+        return at + 1;
+    }
+    at
+}
+
+/// Reusable buffers of [`tokens_of_run`].
+#[derive(Default)]
+pub struct Scratch {
+    joined: String,
+    spelled: String,
+    parts: Vec<(usize, usize)>,
+}
+
+/// Calls `visit` with each token of a run, unstemmed: its parts, then the whole. Stop words are left out. All
+/// tokens are lower-case, compatibility-normalised (NFKC) and without accents on Latin letters.
+pub fn tokens_of_run(run: &str, scratch: &mut Scratch, mut visit: impl FnMut(Kind, &str)) {
+    if run.chars().next().is_some_and(is_unspaced) {
+        pairs_of_run(run, &mut visit);
+        return;
+    }
+    if run.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        if !is_stop_word(run) {
+            visit(Kind::Word, run);
+        }
+        return;
+    }
+    scratch.joined.clear();
+    scratch.spelled.clear();
+    scratch.parts.clear();
+    if run.is_ascii() { cut(run.chars(), scratch) } else { cut(run.nfkc(), scratch) }
+    let Scratch { joined, spelled, parts } = scratch;
+    if spelled.ends_with("++") || spelled.ends_with('#') {
+        visit(Kind::Word, spelled);
+        return;
+    }
+    let mut numeric = false;
+    for &(start, end) in parts.iter() {
+        let part = &joined[start..end];
+        numeric |= part.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_stop_word(part) {
+            visit(Kind::Word, part);
+        }
+    }
+    if parts.len() > 1 && run.len() <= LONGEST_WHOLE {
+        // `rate-limit`, `rate_limit`, `rateLimit` and `ratelimit` are one word; 1.23 and 12.3 are two numbers.
+        let whole: &str = if numeric { spelled } else { joined };
+        if !is_stop_word(whole) {
+            visit(Kind::Whole, whole);
+        }
+    }
+}
+
+/// Fills `scratch.joined` with the folded letters, `scratch.parts` with the parts within, `scratch.spelled` with
+/// the run as written but folded.
+fn cut(characters: impl Iterator<Item = char>, scratch: &mut Scratch) {
+    let mut part_start = 0;
+    let mut characters = characters.peekable();
+    let mut before: Option<char> = None;
+    let mut apostrophe = false;
+    while let Some(character) = characters.next() {
+        if character == '_' || (character.is_ascii() && CLASSES[character as usize] == JOINER) || character == '\u{2019}' {
+            end_part(scratch, &mut part_start);
+            scratch.spelled.push(if character == '\u{2019}' { '\'' } else { character });
+            apostrophe = matches!(character, '\'' | '\u{2019}');
+            before = None;
+            continue;
+        }
+        if apostrophe {
+            // it's → it; don't → dont: a contraction is one word.
+            apostrophe = false;
+            let short = matches!(character, 's' | 'S') && characters.peek().is_none();
+            if short {
+                break;
+            }
+            if let Some((start, _)) = scratch.parts.pop() {
+                part_start = start;
+            }
+        }
+        let upper = character.is_uppercase();
+        if upper && let Some(before) = before {
+            let next_lower = characters.peek().is_some_and(|next| next.is_lowercase());
+            if before.is_lowercase() || before.is_numeric() || (before.is_uppercase() && next_lower) {
+                end_part(scratch, &mut part_start);
+            }
+        }
+        before = Some(character);
+        if character.is_ascii() {
+            let lower = character.to_ascii_lowercase();
+            scratch.joined.push(lower);
+            scratch.spelled.push(lower);
+        } else {
+            let length = scratch.joined.len();
+            fold(character, &mut scratch.joined);
+            scratch.spelled.push_str(&scratch.joined[length..]);
+        }
+    }
+    end_part(scratch, &mut part_start);
+}
+
+fn end_part(scratch: &mut Scratch, part_start: &mut usize) {
+    if scratch.joined.len() > *part_start {
+        scratch.parts.push((*part_start, scratch.joined.len()));
+        *part_start = scratch.joined.len();
+    }
+}
+
+/// Lower case without accents. Marks are dropped from Latin letters only: elsewhere they change the letter.
+fn fold(character: char, into: &mut String) {
+    match character {
+        'ß' | 'ẞ' => into.push_str("ss"),
+        'æ' | 'Æ' => into.push_str("ae"),
+        'œ' | 'Œ' => into.push_str("oe"),
+        'ø' | 'Ø' => into.push('o'),
+        'ł' | 'Ł' => into.push('l'),
+        'đ' | 'Đ' | 'ð' | 'Ð' => into.push('d'),
+        'ı' => into.push('i'),
+        '\u{AD}' => {}
+        '\u{300}'..='\u{36F}' => {}
+        _ => {
+            for lower in character.to_lowercase() {
+                let mut base = lower;
+                let mut first = true;
+                decompose_canonical(lower, |piece| {
+                    if first && piece.is_ascii_alphabetic() {
+                        base = piece;
+                    }
+                    first = false;
+                });
+                if !matches!(base, '\u{300}'..='\u{36F}') {
+                    into.push(base);
+                }
+            }
+        }
+    }
+}
+
+fn pairs_of_run(run: &str, visit: &mut impl FnMut(Kind, &str)) {
+    let normal: Cow<'_, str> = if unicode_normalization::is_nfkc_quick(run.chars()) == unicode_normalization::IsNormalized::Yes {
+        Cow::Borrowed(run)
+    } else {
+        Cow::Owned(run.nfkc().collect())
+    };
+    let mut previous: Option<usize> = None;
+    let mut any = false;
+    for (at, character) in normal.char_indices() {
+        if let Some(start) = previous {
+            visit(Kind::Pair, &normal[start..at + character.len_utf8()]);
+            any = true;
+        }
+        previous = Some(at);
+    }
+    if !any && !normal.is_empty() {
+        visit(Kind::Pair, &normal);
+    }
+}
+
+/// Whether `word` (lower-case) is on the stop list.
+#[must_use]
+pub fn is_stop_word(word: &str) -> bool {
+    word.len() <= 10 && STOP_WORDS.binary_search(&word).is_ok()
+}
+
+/// The stem of a token: Snowball English for plain Latin words of three letters or more, else the token itself.
+#[must_use]
+pub fn stem(token: &str) -> Cow<'_, str> {
+    if token.len() < 3 || !token.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        return Cow::Borrowed(token);
+    }
+    rust_stemmers::Stemmer::create(rust_stemmers::Algorithm::English).stem(token)
+}
+
+/// Stable 64-bit hash of a term: XXH3 (seed 0) of its UTF-8 bytes.
+#[must_use]
+pub fn term_hash(term: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(term.as_bytes())
+}
+
+/// The tokenizer of this room, for the `bm25` crate.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tokenizer;
+
+impl bm25::Tokenizer for Tokenizer {
+    fn tokenize(&self, input_text: &str) -> Vec<String> {
+        let mut scratch = Scratch::default();
+        let mut tokens = Vec::new();
+        runs(input_text, |run| tokens_of_run(run, &mut scratch, |_, token| tokens.push(stem(token).into_owned())));
+        tokens
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bm25::Tokenizer as _;
+
+    fn check(text: &str, expected: &[&str]) {
+        assert_eq!(Tokenizer.tokenize(text), expected, "{text}");
+    }
+
+    #[test]
+    fn stop_words_are_sorted() {
+        assert!(STOP_WORDS.is_sorted());
+    }
+
+    #[test]
+    fn identifiers_are_split_and_kept_whole() {
+        check("nextPageToken", &["next", "page", "token", "nextpagetoken"]);
+        check("next_page_token", &["next", "page", "token", "nextpagetoken"]);
+        check("rate-limit rateLimit ratelimiting", &["rate", "limit", "ratelimit", "rate", "limit", "ratelimit", "ratelimit"]);
+        check("HTTPServer", &["http", "server", "httpserv"]);
+        check("std::fs::read", &["std", "fs", "read", "stdfsread"]);
+        check("src/main.rs", &["src", "main", "rs", "srcmainr"]);
+    }
+
+    #[test]
+    fn versions_codes_flags_and_languages() {
+        check("v1.2.3", &["v1", "2", "3", "v1.2.3"]);
+        check("error[E0277]: 429", &["error", "e0277", "429"]);
+        check("--no-verify -rf", &["no", "verifi", "noverifi", "rf"]);
+        check("C++ and c# or F#", &["c++", "c#", "f#"]);
+        check("C:\\temp", &["c", "temp"]);
+        check("don't it's", &["dont"]);
+    }
+
+    #[test]
+    fn accents_and_width_are_folded() {
+        check("Ｃａｆé Überwachung straße", &["cafe", "uberwachung", "strass"]);
+    }
+
+    #[test]
+    fn unspaced_scripts_become_pairs() {
+        check("数据库 git 库", &["数据", "据库", "git", "库"]);
+        check("データ", &["デー", "ータ"]);
+        check("한국어", &["한국", "국어"]);
+    }
+}

@@ -1,0 +1,37 @@
+//! The ranking's parameters, in one place.
+
+/// Every number the ranking depends on. `Default` is what was chosen on the development sets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tuning {
+    /// Share of BM25 in the fused score; the rest is the embedding's.
+    pub bm25_share: f64,
+    /// Weight of a pair of stems against a single stem.
+    pub pair_weight: f32,
+    /// The embedding divides by the card's length to this power.
+    pub norm_power: f64,
+    /// Candidates that are embedded.
+    pub candidates: usize,
+    /// Factor on the weight of a stand-in for an unknown word.
+    pub repair_weight: f64,
+    /// Confidence below which nothing is answered.
+    pub floor: f64,
+    /// Confidence below which a hit is called weak.
+    pub weak: f64,
+    /// Most terms of one phrasing that are looked up.
+    pub most_terms: usize,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Tuning {
+            bm25_share: 0.65,
+            pair_weight: 1.5,
+            norm_power: 0.85,
+            candidates: 100,
+            repair_weight: 0.9,
+            floor: 0.18,
+            weak: 0.25,
+            most_terms: 48,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The files of a store: where they lie, how they are read, and the only ways to write them.
+//!
+//! A log is only ever appended to, whole batches at a time, under the lock; it is never truncated or
+//! rewritten, not even to undo a failed append, because others append without our lock. Derived files
+//! are replaced whole. Readers take no lock.
+
+pub mod gitignore;
+pub mod lock;
+pub mod paths;
+pub mod replace;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::domain::fold::LogKind;
+use crate::domain::record::Record;
+use crate::error::{Error, Kind, Result};
+
+/// One user's store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub dir: PathBuf,
+    /// Links below this folder are looked at; what is above belongs to the user.
+    pub trusted_above: PathBuf,
+}
+
+/// Lines to append, by log. Logs are written in the order of [`LogKind`].
+pub type Batch = BTreeMap<LogKind, Vec<Record>>;
+
+impl Store {
+    pub fn log_path(&self, kind: LogKind) -> PathBuf {
+        self.dir.join(kind.file_name())
+    }
+
+    pub fn index_path(&self) -> PathBuf {
+        self.dir.join("INDEX.md")
+    }
+
+    pub fn bundles_path(&self) -> PathBuf {
+        self.dir.join("exports").join("backports")
+    }
+
+    pub fn exists(&self) -> bool {
+        self.dir.is_dir()
+    }
+
+    /// The bytes of one log; nothing when there is none.
+    ///
+    /// # Errors
+    /// When something is there that cannot be read as a file.
+    pub fn read(&self, kind: LogKind) -> Result<Vec<u8>> {
+        let path = self.log_path(kind);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(self.not_a_store(&error)),
+            Err(error) => Err(Error::io("read", &path, &error)),
+        }
+    }
+
+    /// Make the folders of the store, for its owner only.
+    ///
+    /// # Errors
+    /// When a part of the path is a link, a file, or cannot be made.
+    pub fn create(&self) -> Result<()> {
+        paths::refuse_links(&self.trusted_above, &self.dir)?;
+        let bundles = self.bundles_path();
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&bundles).map_err(|error| match error.kind() {
+            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => self.not_a_store(&error),
+            _ => Error::io("create", &bundles, &error),
+        })?;
+        Ok(())
+    }
+
+    fn not_a_store(&self, error: &io::Error) -> Error {
+        let blocking = self.dir.ancestors().find(|path| path.is_file());
+        let path = blocking.unwrap_or(&self.dir);
+        Error::new(
+            Kind::Unavailable,
+            "store_path_is_a_file",
+            format!("the store cannot be opened: `{}` is a file ({error})", path.display()),
+        )
+        .hint(format!("move it away: mv '{0}' '{0}.bak'", path.display()))
+    }
+
+    /// Take the lock and get the right to write.
+    ///
+    /// # Errors
+    /// When the store cannot be created, is read-only, or stays busy for `wait`.
+    pub fn lock(&self, wait: Duration) -> Result<Locked<'_>> {
+        self.create()?;
+        let path = self.dir.join(".lock");
+        paths::refuse_links(&self.trusted_above, &path)?;
+        let file = lock::exclusive(&path, wait)?;
+        Ok(Locked { store: self, _file: file })
+    }
+}
+
+/// A store whose lock is held: the only type that can write.
+pub struct Locked<'a> {
+    pub store: &'a Store,
+    _file: File,
+}
+
+impl Locked<'_> {
+    /// Append a batch: every log opened first, then one write each, synced before this returns.
+    ///
+    /// # Errors
+    /// When a log cannot be opened (then nothing is written) or written to the end. A line cut off by a
+    /// failed write stays; the next append begins on a line of its own.
+    pub fn append(&mut self, batch: &Batch) -> Result<()> {
+        let mut writes: Vec<(PathBuf, File, Vec<u8>, bool)> = Vec::new();
+        for (kind, records) in batch.iter().filter(|(_, records)| !records.is_empty()) {
+            let path = self.store.log_path(*kind);
+            paths::refuse_links(&self.store.trusted_above, &path)?;
+            let new = !path.exists();
+            let mut options = OpenOptions::new();
+            options.read(true).append(true).create(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let mut file = options
+                .open(&path)
+                .map_err(|error| Error::io("open for appending", &path, &error))?;
+            let mut buffer = Vec::new();
+            if !ends_with_newline(&mut file).map_err(|error| Error::io("read", &path, &error))? {
+                buffer.push(b'\n');
+            }
+            for record in records {
+                buffer.extend_from_slice(record.to_line().as_bytes());
+                buffer.push(b'\n');
+            }
+            writes.push((path, file, buffer, new));
+        }
+        for (path, file, buffer, new) in &mut writes {
+            file.write_all(buffer)
+                .and_then(|()| file.sync_data())
+                .map_err(|error| Error::io("append to", path, &error))?;
+            if *new {
+                replace::sync_folder(path);
+            }
+        }
+        Ok(())
+    }
+
+    /// Replace INDEX.md whole.
+    ///
+    /// # Errors
+    /// When it cannot be replaced; the old one is then still there.
+    pub fn write_index(&mut self, text: &str) -> Result<()> {
+        let path = self.store.index_path();
+        paths::refuse_links(&self.store.trusted_above, &path)?;
+        replace::file(&path, text.as_bytes(), replace::Durability::Derived)
+    }
+}
+
+/// Whether the next byte starts a line: the file is empty or ends in a newline.
+fn ends_with_newline(file: &mut File) -> io::Result<bool> {
+    if file.seek(SeekFrom::End(0))? == 0 {
+        return Ok(true);
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0_u8; 1];
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
+/// Whether a path exists, following nothing.
+pub fn present(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
