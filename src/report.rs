@@ -78,6 +78,13 @@ pub struct ItemResult {
     pub hint: Option<String>,
 }
 
+impl ItemResult {
+    /// Whether a card was taken in, as a new one or as one more capture.
+    pub fn is_kept_card(&self) -> bool {
+        self.kind == "aha_card" && self.outcome != Outcome::Refused
+    }
+}
+
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct UsageSignals {
     pub written: Vec<Value>,

@@ -1,5 +1,7 @@
 //! `list`: find cards.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{Done, Snapshot, global_store, project_store, scope_text};
@@ -7,6 +9,7 @@ use crate::cli;
 use crate::ctx::Ctx;
 use crate::domain::card;
 use crate::domain::fold::Item;
+use crate::domain::ids;
 use crate::domain::normal::CardStatus;
 use crate::domain::record::Record;
 use crate::domain::score::{Counts, Totals};
@@ -54,6 +57,8 @@ pub fn run(args: &cli::List, ctx: &Ctx) -> Result<Done> {
     } else if report.count == 0 && !queries(args).is_empty() {
         report.message =
             Some("Nothing relevant is recorded. Proceed with the task using standard tools.".to_owned());
+    } else if report.count == 0 {
+        report.message = other_case(args, &snapshot);
     }
     if report.total > report.count {
         report.more = Some(format!(
@@ -214,12 +219,12 @@ fn statuses(args: &cli::List) -> Result<Vec<&'static str>> {
 fn passes(args: &cli::List, statuses: &[&str], record: &Record) -> bool {
     let filled = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
     if let Some(skill) = filled(&args.skill)
-        && !same_name(&skill, record.text("primary_skill").unwrap_or_default())
+        && skill != record.text("primary_skill").unwrap_or_default()
     {
         return false;
     }
     if let Some(tag) = filled(&args.tag)
-        && !record.list("tags").iter().any(|own| same_name(&tag, own))
+        && !record.list("tags").contains(&tag)
     {
         return false;
     }
@@ -231,7 +236,20 @@ fn passes(args: &cli::List, statuses: &[&str], record: &Record) -> bool {
     statuses.is_empty() || statuses.contains(&card::status(record).as_str())
 }
 
-/// Names of skills and tags are the same in any case.
-pub fn same_name(left: &str, right: &str) -> bool {
-    left.trim().to_lowercase() == right.trim().to_lowercase()
+/// What to say when `--skill` or `--tag` matches nothing but in another case would.
+fn other_case(args: &cli::List, snapshot: &Snapshot) -> Option<String> {
+    let records = || snapshot.cards.items.iter().map(|item| &item.record);
+    let skills = records().map(card::skill).collect::<BTreeSet<_>>();
+    let tags = records().flat_map(|record| record.list("tags")).collect::<BTreeSet<_>>();
+    for (flag, wanted, known) in [("--skill", &args.skill, &skills), ("--tag", &args.tag, &tags)] {
+        let Some(wanted) = wanted.as_deref().filter(|wanted| !known.contains(*wanted)) else {
+            continue;
+        };
+        let same = known.iter().find(|name| name.to_lowercase() == wanted.trim().to_lowercase());
+        let near = same.cloned().or_else(|| ids::nearest(wanted, known.iter().map(String::as_str), 1).pop());
+        if let Some(name) = near {
+            return Some(format!("Nothing has {flag} `{wanted}`. Did you mean `{name}`?"));
+        }
+    }
+    None
 }

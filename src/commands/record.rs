@@ -62,7 +62,11 @@ pub fn run(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
         (LogKind::Recommendations, "recommendations"),
         (LogKind::Signals, "signals"),
     ] {
-        if decision.batch.get(&kind).is_some_and(|records| !records.is_empty()) {
+        let written_to = decision.batch.get(&kind).is_some_and(|records| !records.is_empty());
+        // A captured card is named by its log also when only a signal was written, as scripts expect;
+        // `results` says what became of it.
+        let captured = kind == LogKind::Cards && decision.results.iter().any(ItemResult::is_kept_card);
+        if written_to || captured {
             written.insert(key.to_owned(), Value::from(store.log_path(kind).display().to_string()));
         }
     }
@@ -292,9 +296,8 @@ impl Decider<'_> {
             value: Ok(event),
         };
         let (item, mut map, verdict) = self.admit("event", item)?;
-        if let Some(skill) = default_skill {
-            map.insert("primary_skill".to_owned(), Value::from(skill));
-        }
+        let skill = default_skill.unwrap_or(normal::UNKNOWN_SKILL);
+        map.insert("primary_skill".to_owned(), Value::from(skill));
         set_default(&mut map, "ts", || self.ctx.now.to_text().into());
         let taken = |id: &str| self.snapshot.events.iter().any(|event| event.id == id);
         let id = given_id(&map).unwrap_or_else(|| ids::free_id(&ids::event_id(&map), taken));
@@ -449,7 +452,7 @@ impl Decider<'_> {
                 status.as_str()
             ));
         }
-        let outcome = if merge.changed { Outcome::Merged } else { Outcome::Reinforced };
+        let outcome = if merge.says_more { Outcome::Merged } else { Outcome::Reinforced };
         (outcome, (!why.is_empty()).then(|| why.join("; ")))
     }
 
@@ -628,9 +631,8 @@ fn default_skill(payload: &Payload) -> Option<String> {
 }
 
 fn set_skill_and_scope(map: &mut Map<String, Value>, default_skill: Option<&str>) {
-    let stated = map.get("primary_skill").and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty());
     let skill = match default_skill {
-        Some(skill) if !stated => skill.to_owned(),
+        Some(skill) if !map.get("primary_skill").is_some_and(truthy) => skill.to_owned(),
         _ => normal::skill(map.get("primary_skill")),
     };
     map.insert("primary_skill".to_owned(), Value::from(skill));

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
-use super::list::{is_served, same_name};
+use super::list::is_served;
 use super::{Done, Snapshot, global_store, place, project_store, scope_text};
 use crate::cli;
 use crate::ctx::Ctx;
@@ -154,7 +154,7 @@ impl Filter {
     /// `touched` are the times at which the item was last written, used or changed.
     fn passes(&self, record: &Record, touched: &[Option<&str>]) -> bool {
         let skill = record.text("primary_skill").unwrap_or_default();
-        if self.skill.as_deref().is_some_and(|wanted| !same_name(wanted, skill)) {
+        if self.skill.as_deref().is_some_and(|wanted| wanted != skill) {
             return false;
         }
         if self.scope.is_some_and(|scope| scope != Scope::of(record.0.get("scope"))) {

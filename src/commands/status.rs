@@ -39,7 +39,7 @@ pub fn recommendation(args: &RecStatus, ctx: &Ctx) -> Result<Done> {
     let mut signals =
         vec![signal_record(ctx, "rec_touched", Target::Recommendation(&id), "agent", Some(&touched))];
     if args.status == "done" {
-        signals.push(signal_record(ctx, "rec_done", Target::Recommendation(&id), "agent", Some(&touched)));
+        signals.push(signal_record(ctx, "rec_done", Target::Recommendation(&id), "agent", None));
     }
     let batch = Batch::from([
         (LogKind::Recommendations, vec![new.clone()]),
@@ -75,7 +75,9 @@ pub fn card(args: &AhaStatus, ctx: &Ctx) -> Result<Done> {
     let item = stored(snapshot.cards.get(&id))?;
     let old = item.record.clone();
     let created = item.created_ts.clone();
-    let mut new = old.clone().with("status", args.status.clone()).with("ts", ctx.now.to_text());
+    let now = ctx.now.to_text();
+    let mut new =
+        old.clone().with("status", args.status.clone()).with("ts", now.clone()).with("last_touched_ts", now);
     if let Some(note) = &note {
         new = new.with("note", note.clone());
     }

@@ -86,8 +86,10 @@ fn sorted_line(map: &Map<String, Value>) -> String {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Merge {
     pub record: Record,
-    /// Whether anything but the time is new.
+    /// Whether the merged record differs in anything but the time, and so is written.
     pub changed: bool,
+    /// Whether it says anything that the card did not say.
+    pub says_more: bool,
     /// Fields in which the capture says something else than the card; the card's word stays.
     pub kept: Vec<String>,
 }
@@ -109,20 +111,18 @@ pub fn merge(current: &Record, incoming: &Record) -> Merge {
     };
     merged = merged.with("primary_skill", skill);
     merged = merged.with("status", status(current).as_str());
+    // Like the original, a merged card has all of these fields, empty ones too.
     for field in ["title", "when_to_use", "problem", "scope"] {
         let value = old.get(field).filter(|value| truthy(value)).or(incoming.0.get(field));
-        if let Some(value) = value {
-            merged = merged.with(field, value.clone());
-        }
+        merged = merged.with(field, value.cloned().unwrap_or_default());
     }
     let shareable = old.get("shareable").filter(|value| !value.is_null());
-    if let Some(value) = shareable.or(incoming.0.get("shareable")) {
-        merged = merged.with("shareable", value.clone());
-    }
+    let shareable = shareable.or(incoming.0.get("shareable"));
+    merged = merged.with("shareable", shareable.cloned().unwrap_or_default());
     for field in LIST_FIELDS {
         let items = union(old.get(field), incoming.0.get(field));
         let same = matches!(old.get(field), Some(Value::String(text)) if items == [Value::String(text.clone())]);
-        if !items.is_empty() && !same {
+        if !same {
             merged = merged.with(field, items);
         }
     }
@@ -143,9 +143,15 @@ pub fn merge(current: &Record, incoming: &Record) -> Merge {
         .map(str::to_owned)
         .collect();
     let changed = without_time(&merged) != without_time(current);
+    let said = |record: &Record| -> Map<String, Value> {
+        let map = without_time(record).into_iter();
+        map.filter(|(key, value)| truthy(value) && key != "status").collect()
+    };
+    let says_more = said(&merged) != said(current);
     Merge {
         record: merged,
         changed,
+        says_more,
         kept,
     }
 }
@@ -174,7 +180,7 @@ mod tests {
         let card = record(json!({"title": "t", "solution_steps": "run make -j4", "evidence": "saw it", "tags": "schema",
             "primary_skill": "a", "status": "proposed", "scope": "project"}));
         let again = merge(&card, &card);
-        assert!(!again.changed);
+        assert!(!again.says_more);
         let more = merge(&card, &record(json!({"title": "t", "evidence": ["again"], "links": ["x"]})));
         assert!(more.changed);
         assert_eq!(more.record.list("evidence"), ["saw it", "again"]);

@@ -7,6 +7,9 @@
 //! Patterns are matched on words of the [comparison key](super::comparison_key), so case, width, hidden characters and line breaks
 //! dodge nothing.
 
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
 use super::invisible::comparison_key;
 
 mod patterns;
@@ -85,20 +88,43 @@ pub(crate) fn may_command(text: &str) -> bool {
 }
 
 fn assess_text(text: &str) -> Vec<(&'static str, u32)> {
-    let mut found = Vec::new();
     let key = comparison_key(text);
     let tokens = tokenize(&key);
-    for phrase in PHRASES {
-        if key.contains(phrase.text) && !is_discussed(&tokens) {
-            found.push((phrase.class, phrase.weight));
+    let mut found = Vec::new();
+    // Tags begin with a bracket or a hash; the other phrases are not ASCII.
+    if !key.is_ascii() || key.contains(['<', '[', '#']) || key.contains("begin system") {
+        for phrase in PHRASES {
+            if key.contains(phrase.text) && !is_discussed(&tokens) {
+                found.push((phrase.class, phrase.weight));
+            }
         }
     }
-    for pattern in PATTERNS {
-        if let Some(weight) = best_match(pattern, &tokens) {
-            found.push((pattern.class, weight));
+    let openings = openings();
+    for start in 0..tokens.len() {
+        let Some(patterns) = openings.get(tokens[start].word) else {
+            continue;
+        };
+        for pattern in patterns {
+            if is_match(pattern, &tokens, start) {
+                found.push((pattern.class, pattern.weight));
+            }
         }
     }
     found
+}
+
+/// Patterns by the words they may begin with. The first position of a pattern holds whole words only.
+fn openings() -> &'static HashMap<&'static str, Vec<&'static Pattern>> {
+    static OPENINGS: OnceLock<HashMap<&'static str, Vec<&'static Pattern>>> = OnceLock::new();
+    OPENINGS.get_or_init(|| {
+        let mut openings: HashMap<&'static str, Vec<&'static Pattern>> = HashMap::new();
+        for pattern in PATTERNS {
+            for word in pattern.slots[0] {
+                openings.entry(word).or_default().push(pattern);
+            }
+        }
+        openings
+    })
 }
 
 /// A word, a URL, or one of the signs that end a sentence or join commands.
@@ -166,29 +192,23 @@ fn push_word<'a>(tokens: &mut Vec<Token<'a>>, word: &'a str, sentence: usize) {
     }
 }
 
-/// The weight of the strongest place where `pattern` matches, negation and reported speech considered.
-fn best_match(pattern: &Pattern, tokens: &[Token<'_>]) -> Option<u32> {
-    let mut best = None;
-    for start in 0..tokens.len() {
-        let Some(end) = match_at(pattern, tokens, start) else {
-            continue;
-        };
-        let sentence: Vec<Token<'_>> = tokens
-            .iter()
-            .filter(|token| {
-                token.sentence >= tokens[start].sentence && token.sentence <= tokens[end].sentence
-            })
-            .copied()
-            .collect();
-        if !pattern.is_negation && is_negated(tokens, start) {
-            continue;
-        }
-        if is_discussed(&sentence) {
-            continue;
-        }
-        best = best.max(Some(pattern.weight));
+/// Whether `pattern` matches from `start` on, and neither a negation nor reported speech takes it back.
+fn is_match(pattern: &Pattern, tokens: &[Token<'_>], start: usize) -> bool {
+    let Some(end) = match_at(pattern, tokens, start) else {
+        return false;
+    };
+    if !pattern.is_negation && is_negated(tokens, start) {
+        return false;
     }
-    best
+    let first = tokens[..start]
+        .iter()
+        .rposition(|token| token.sentence < tokens[start].sentence)
+        .map_or(0, |index| index + 1);
+    let last = tokens[end..]
+        .iter()
+        .position(|token| token.sentence > tokens[end].sentence)
+        .map_or(tokens.len(), |offset| end + offset);
+    !is_discussed(&tokens[first..last])
 }
 
 /// Matches each slot in turn, with at most `gap` words between two of them, within two sentences. Returns the last index.

@@ -1,53 +1,83 @@
 //! Whether a card is about the question at all: absolute evidence, not the fused score.
+//!
+//! Dividing by the best score of a query makes the best of nothing look perfect, so the decision uses four numbers that
+//! mean the same for every question and store, combined as odds:
+//!
+//! odds = e^3.7 · agreement² · cosine · words^1.5 · e^(5·pairs)
+//!
+//! *agreement*: BM25 over the most a card of average length could reach for this question, unknown words included;
+//! *cosine*: of the hashed vectors; *words*: how many of the question's words the card holds, at most eight, one more
+//! when it holds all of them, so that a short question can be answered; *pairs*: share of the question's words that are
+//! character pairs, half of which straddle two words and rarely match. Exponents are those of a logistic regression over
+//! development sets, each left out once, rounded.
 
 use super::bm25::{self, Occurrence};
 use super::fuse::Parts;
-use super::terms::{Asked, Postings};
+use super::terms::Asked;
+use super::token::Kind;
 
-/// How much of a question each card covers.
+/// What a question asks for, to hold cards against.
 pub(crate) struct Evidence {
-    /// Per term: the concept it stands for and what matching it is worth.
-    worth: Vec<Option<(usize, f64)>>,
+    /// Per term: the concept it stands for and its similarity to the question's word.
+    stands_for: Vec<Option<(usize, f64)>>,
+    mass: Vec<f64>,
     total: f64,
-    concepts: usize,
+    pairs: f64,
 }
+
+/// Logarithm of the odds of a perfect agreement on one word.
+const BASE: f64 = 3.7;
+const AGREEMENT_POWER: f64 = 2.0;
+const COSINE_POWER: f64 = 1.0;
+const WORDS_POWER: f64 = 1.5;
+const PAIRS: f64 = 5.0;
+/// More matching words than this are no further evidence: long texts share words by chance.
+const MOST_WORDS: f64 = 8.0;
 
 impl Evidence {
-    pub(crate) fn new(asked: &Asked, postings: &Postings, kept: &[bool], cards: usize) -> Self {
+    /// `idfs` and `kept` are per term of `asked`.
+    pub(crate) fn new(asked: &Asked, idfs: &[f64], kept: &[bool]) -> Self {
         let mut mass = vec![0.0_f64; asked.concepts.len()];
-        let mut known = vec![false; asked.concepts.len()];
+        let (mut used, mut pairs) = (0.0_f64, 0.0_f64);
         for (at, term) in asked.terms.iter().enumerate() {
             let Some(concept) = term.concept else { continue };
-            if !kept[at] {
-                continue;
-            }
-            if term.similarity >= 1.0 {
-                mass[concept] = asked.concepts[concept].weight * bm25::idf(cards, postings.holders[at] as usize);
-                known[concept] = postings.holders[at] > 0;
+            if kept[at] && term.similarity >= 1.0 {
+                mass[concept] = asked.concepts[concept].weight * idfs[at];
+                used += 1.0;
+                if asked.concepts[concept].kind == Kind::Pair {
+                    pairs += 1.0;
+                }
             }
         }
-        let worth = asked
-            .terms
-            .iter()
-            .map(|term| term.concept.map(|concept| (concept, mass[concept] * term.similarity)))
-            .collect();
-        Evidence { worth, total: mass.iter().sum(), concepts: asked.concepts.len() }
+        let stands_for = asked.terms.iter().map(|term| term.concept.map(|concept| (concept, term.similarity))).collect();
+        Evidence { stands_for, total: mass.iter().sum(), mass, pairs: if used > 0.0 { pairs / used } else { 0.0 } }
     }
 
-    /// Share, 0 to 1, of the question's idf mass that the card's occurrences match.
-    pub(crate) fn coverage(&self, occurrences: &[Occurrence]) -> f64 {
-        let mut matched = vec![0.0_f64; self.concepts];
+    /// Share, 0 to 1, of the question's idf mass that the card's occurrences match, and the number of words matched.
+    pub(crate) fn coverage(&self, occurrences: &[Occurrence]) -> (f64, f64) {
+        let mut matched = vec![0.0_f64; self.mass.len()];
         for occurrence in occurrences {
-            if let Some((concept, worth)) = self.worth[occurrence.term as usize] {
-                matched[concept] = matched[concept].max(worth);
+            if let Some((concept, similarity)) = self.stands_for[occurrence.term as usize] {
+                matched[concept] = matched[concept].max(similarity);
             }
         }
-        if self.total > 0.0 { matched.iter().sum::<f64>() / self.total } else { 0.0 }
+        let covered: f64 = matched.iter().zip(&self.mass).map(|(share, mass)| share * mass).sum();
+        (if self.total > 0.0 { covered / self.total } else { 0.0 }, matched.iter().sum())
     }
-}
 
-/// Confidence, 0 to 1, that a card is about the question: the geometric mean of coverage and cosine.
-#[must_use]
-pub fn confidence(parts: &Parts) -> f64 {
-    (parts.coverage * parts.cosine.max(0.0)).sqrt()
+    /// BM25 over the most a card of average length could reach, 0 to a little above 1.
+    pub(crate) fn agreement(&self, bm25: f64) -> f64 {
+        if self.total > 0.0 { bm25 / (self.total * (bm25::K1 + 1.0)) } else { 0.0 }
+    }
+
+    /// Confidence, 0 to 1, that the card is about the question.
+    pub(crate) fn confidence(&self, parts: &Parts) -> f64 {
+        let words = parts.words.min(MOST_WORDS) + parts.coverage.powi(4);
+        let odds = BASE.exp()
+            * parts.agreement.powf(AGREEMENT_POWER)
+            * parts.cosine.max(0.0).powf(COSINE_POWER)
+            * words.powf(WORDS_POWER)
+            * (PAIRS * self.pairs).exp();
+        odds / (1.0 + odds)
+    }
 }

@@ -30,6 +30,10 @@ pub struct Parts {
     pub embedding: f64,
     /// Share, 0 to 1, of the query's idf mass the card matches.
     pub coverage: f64,
+    /// Number of the query's words (or character pairs) the card holds; a stand-in counts by its similarity.
+    pub words: f64,
+    /// BM25 over the most a card of average length could reach.
+    pub agreement: f64,
     /// Cosine of the hashed vectors, −1 to 1.
     pub cosine: f64,
     /// Factor from proven use.
@@ -163,10 +167,11 @@ fn rank_corpus<'c, 'a>(
     });
     let considered = candidates.len();
     if !options.keep_unlikely {
-        candidates.retain(|candidate| candidate.confidence >= options.tuning.floor);
-        if candidates.is_empty() {
+        let best = candidates.iter().map(|candidate| candidate.confidence).fold(0.0, f64::max);
+        if best < options.tuning.floor {
             return Ranking { hits: Vec::new(), considered, abstained: Some(Reason::BelowFloor) };
         }
+        candidates.retain(|candidate| candidate.confidence >= options.tuning.company);
     }
     candidates.truncate(options.limit.unwrap_or(usize::MAX));
     let hits = candidates.into_iter().map(|candidate| candidate.into_hit(corpus, &options.tuning)).collect();
@@ -250,7 +255,7 @@ fn resolve(corpus: &Corpus<'_>, asked: &mut Asked, tuning: &Tuning) -> Postings 
             postings.holders[at] == 0
                 && term.how == How::Exact
                 && term.word.chars().count() >= repair::SHORTEST
-                && term.word.chars().any(char::is_alphabetic)
+                && term.word.chars().filter(|letter| letter.is_alphabetic()).count() >= 3
         })
         .collect();
     if unknown.is_empty() || tuning.repair_weight == 0.0 {
@@ -316,7 +321,7 @@ fn rank_phrasing<'c, 'a>(
         })
         .collect();
     let scores = bm25::score(statistics, &hashes, &occurrences);
-    let evidence = abstain::Evidence::new(&asked, &postings, &kept, cards);
+    let evidence = abstain::Evidence::new(&asked, &idfs, &kept);
     let mut candidates: Vec<Candidate> = Vec::new();
     let mut at = 0;
     for group in occurrences.chunk_by(|one, other| one.card == other.card) {
@@ -330,7 +335,8 @@ fn rank_phrasing<'c, 'a>(
         let mut matched: Vec<Match> = Vec::with_capacity(group.len());
         for (occurrence, score) in group.iter().zip(scores) {
             let term = &asked.terms[occurrence.term as usize];
-            let weight = score * term.weight;
+            let kindly = match term.how { How::Whole if term.similarity < 1.0 => tuning.x[4], How::Whole => tuning.x[0], _ => 1.0 };
+            let weight = score * term.weight * kindly * idfs[occurrence.term as usize].powf(tuning.x[2]);
             bm25 += weight;
             matched.push(Match {
                 query_word: term.word.clone(),
@@ -340,10 +346,11 @@ fn rank_phrasing<'c, 'a>(
             });
         }
         matched.sort_by(|one, other| other.weight.total_cmp(&one.weight).then_with(|| one.term.cmp(&other.term)));
-        let coverage = evidence.coverage(group);
+        let (coverage, words) = evidence.coverage(group);
         let boost = corpus.docs[card].boost;
         let boost = if boost.is_finite() { boost.clamp(BOOST_RANGE.0, BOOST_RANGE.1) } else { 1.0 };
-        let parts = Parts { bm25, coverage, boost, ..Parts::default() };
+        let agreement = evidence.agreement(bm25);
+        let parts = Parts { bm25, coverage, words, agreement, boost, ..Parts::default() };
         candidates.push(Candidate { card, score: 0.0, confidence: 0.0, parts, matched });
     }
     candidates.sort_by(|one, other| {
@@ -369,8 +376,8 @@ fn rank_phrasing<'c, 'a>(
         let parts = &candidate.parts;
         let bm25 = if best_bm25 > 0.0 { parts.bm25 / best_bm25 } else { 0.0 };
         let embedding = if best_embedding > 0.0 { parts.embedding / best_embedding } else { 0.0 };
-        candidate.score = (tuning.bm25_share * bm25 + (1.0 - tuning.bm25_share) * embedding) * parts.boost;
-        candidate.confidence = abstain::confidence(parts);
+        candidate.score = (tuning.bm25_share * bm25 + (1.0 - tuning.bm25_share) * embedding) * parts.boost * (1.0 + tuning.x[1] * parts.coverage);
+        candidate.confidence = evidence.confidence(parts);
     }
     Found { candidates, words: true }
 }

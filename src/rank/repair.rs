@@ -19,6 +19,8 @@ pub(crate) struct StandIn {
 pub(crate) const SHORTEST: usize = 4;
 /// Least similarity of a stand-in.
 const LEAST: f64 = 0.4;
+/// Stand-ins below this share of the best one's similarity are dropped.
+const CLOSE: f64 = 0.8;
 /// Most stand-ins per word.
 const MOST: usize = 3;
 
@@ -54,6 +56,48 @@ fn shared(one: &[u64], other: &[u64]) -> usize {
     count
 }
 
+/// 1 − edits/length for words one edit apart (two from eight letters on), else 0. An edit inserts, drops or replaces a
+/// letter or swaps two neighbours (optimal string alignment; Damerau, 1964).
+fn edit_similarity(word: &str, token: &str) -> f64 {
+    let (one, other) = (word.as_bytes(), token.as_bytes());
+    let longest = one.len().max(other.len());
+    let allowed = if one.len() >= 8 { 2 } else { 1 };
+    if one.len().abs_diff(other.len()) > allowed || longest > MAX || !word.is_ascii() || !token.is_ascii() {
+        return 0.0;
+    }
+    if (letters(one) ^ letters(other)).count_ones() as usize > 2 * allowed {
+        return 0.0;
+    }
+    let edits = distance(one, other);
+    if edits > allowed { 0.0 } else { 1.0 - edits as f64 / longest as f64 }
+}
+
+const MAX: usize = 32;
+
+fn letters(word: &[u8]) -> u64 {
+    word.iter().fold(0, |set, byte| set | 1 << (byte & 63))
+}
+
+fn distance(one: &[u8], other: &[u8]) -> usize {
+    let mut rows = [[0_u8; MAX + 1]; 3];
+    for (at, cell) in rows[1].iter_mut().enumerate() {
+        *cell = at as u8;
+    }
+    for (row, &left) in one.iter().enumerate() {
+        let [before, last, now] = &mut rows;
+        now[0] = row as u8 + 1;
+        for (column, &right) in other.iter().enumerate() {
+            let mut best = (last[column] + u8::from(left != right)).min(last[column + 1] + 1).min(now[column] + 1);
+            if row > 0 && column > 0 && left == other[column - 1] && one[row - 1] == right {
+                best = best.min(before[column - 1] + 1);
+            }
+            now[column + 1] = best;
+        }
+        rows.rotate_left(1);
+    }
+    usize::from(rows[1][other.len()])
+}
+
 /// Up to three known terms for each of `words` (folded, unstemmed), best first.
 pub(crate) fn stand_ins(corpus: &Corpus<'_>, words: &[&str]) -> Vec<Vec<StandIn>> {
     let mut wanted: Vec<Vec<u64>> = Vec::new();
@@ -72,6 +116,13 @@ pub(crate) fn stand_ins(corpus: &Corpus<'_>, words: &[&str]) -> Vec<Vec<StandIn>
             }
             grams(token, &mut own);
             for (at, wanted) in wanted.iter().enumerate() {
+                let edits = edit_similarity(words[at], token);
+                if edits > 0.0 {
+                    let stem = token::stem(token).into_owned();
+                    let best = found[at].entry(stem).or_insert(0.0);
+                    *best = best.max(edits);
+                    continue;
+                }
                 let most = 2.0 * wanted.len().min(own.len()) as f64 / (wanted.len() + own.len()) as f64;
                 if most < LEAST {
                     continue;
@@ -93,6 +144,8 @@ pub(crate) fn stand_ins(corpus: &Corpus<'_>, words: &[&str]) -> Vec<Vec<StandIn>
             terms.sort_by(|one, other| {
                 other.similarity.total_cmp(&one.similarity).then_with(|| one.stem.cmp(&other.stem))
             });
+            let least = terms.first().map_or(0.0, |best| best.similarity * CLOSE);
+            terms.retain(|term| term.similarity >= least);
             terms.truncate(MOST);
             terms
         })

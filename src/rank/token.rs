@@ -17,14 +17,16 @@ use unicode_normalization::char::{decompose_canonical, is_combining_mark};
 /// commands: no, not, before, after, off, up, out, over, under, all, any, same, only.
 #[rustfmt::skip]
 const STOP_WORDS: &[&str] = &[
-    "a", "about", "above", "again", "against", "am", "an", "and", "are", "as", "at", "be", "because", "been", "being", "below",
-    "between", "both", "but", "by", "can", "could", "d", "did", "do", "does", "doing", "down", "during", "each", "few", "for",
-    "from", "further", "had", "has", "have", "having", "he", "her", "here", "hers", "herself", "him", "himself", "his", "how",
-    "i", "if", "in", "into", "is", "it", "its", "itself", "just", "ll", "m", "me", "more", "most", "my", "myself", "now", "o",
-    "of", "on", "once", "or", "other", "our", "ours", "ourselves", "own", "re", "s", "she", "should", "so", "some", "such", "t",
-    "than", "that", "the", "their", "theirs", "them", "themselves", "then", "there", "these", "they", "this", "those", "through",
-    "to", "too", "until", "ve", "very", "was", "we", "were", "what", "when", "where", "which", "while", "who", "whom", "why",
-    "will", "with", "would", "y", "you", "your", "yours", "yourself", "yourselves",
+    "a", "about", "above", "again", "against", "am", "an", "and", "are", "as", "at", "aus", "be", "because", "been", "bei",
+    "being", "below", "between", "both", "but", "by", "can", "could", "d", "das", "dass", "dem", "den", "der", "des", "did",
+    "do", "does", "doing", "down", "durch", "during", "each", "ein", "eine", "einem", "einen", "einer", "eines", "er", "es",
+    "few", "for", "from", "fur", "further", "had", "has", "have", "having", "he", "her", "here", "hers", "herself", "him",
+    "himself", "his", "how", "i", "if", "ihr", "im", "in", "into", "is", "ist", "it", "its", "itself", "just", "ll", "m", "me",
+    "mit", "more", "most", "my", "myself", "now", "o", "oder", "of", "on", "once", "or", "other", "our", "ours", "ourselves",
+    "own", "re", "s", "she", "should", "sich", "sie", "sind", "so", "some", "such", "t", "than", "that", "the", "their",
+    "theirs", "them", "themselves", "then", "there", "these", "they", "this", "those", "through", "to", "too", "und", "until",
+    "ve", "very", "vom", "von", "was", "we", "werden", "were", "what", "when", "where", "which", "while", "who", "whom", "why",
+    "wie", "will", "wird", "with", "would", "y", "you", "your", "yours", "yourself", "yourselves", "zu", "zum", "zur",
 ];
 
 /// Longest run, in bytes, that is also kept whole; longer ones are paths or data nobody repeats letter by letter.

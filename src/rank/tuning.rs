@@ -15,8 +15,12 @@ pub struct Tuning {
     pub repair_weight: f64,
     /// Confidence below which nothing is answered.
     pub floor: f64,
+    /// Confidence another card needs once one card has reached the floor.
+    pub company: f64,
     /// Confidence below which a hit is called weak.
     pub weak: f64,
+    /// Experiments.
+    pub x: [f64; 10],
     /// Most terms of one phrasing that are looked up.
     pub most_terms: usize,
 }
@@ -29,8 +33,10 @@ impl Default for Tuning {
             norm_power: 0.85,
             candidates: 100,
             repair_weight: 0.9,
-            floor: 0.18,
-            weak: 0.25,
+            floor: 0.5,
+            company: 0.25,
+            weak: 0.7,
+            x: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0],
             most_terms: 48,
         }
     }

@@ -1,1 +1,5 @@
+//! The one integration binary: everything through the real program, or through the library's rooms.
 
+mod guard;
+mod support;
+mod tidy;

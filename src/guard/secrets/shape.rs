@@ -38,6 +38,8 @@ pub(crate) const WORD: Set = ALNUM | UNDERSCORE;
 pub(crate) const URL64: Set = WORD | DASH;
 /// The URL-safe Base64 alphabet and `.`.
 pub(crate) const URL64_DOT: Set = URL64 | DOT;
+/// The standard Base64 alphabet without padding.
+pub(crate) const BASE64_BODY: Set = ALNUM | PLUS_SLASH;
 /// The standard Base64 alphabet with padding.
 pub(crate) const BASE64: Set = ALNUM | PLUS_SLASH | EQUALS;
 /// Everything that Base64 in either alphabet may hold.

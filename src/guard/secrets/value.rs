@@ -3,343 +3,44 @@
 use super::shape::{ALNUM, DIGIT, HEX_ANY, LETTER, is_in};
 
 /// Words that stand where a secret would stand, compared after dropping everything but letters and digits.
-const PLACEHOLDER_WORDS: &[&str] = &[
-    "abc",
-    "abcd",
-    "any",
-    "apikey",
-    "asdf",
-    "auto",
-    "bar",
-    "basic",
-    "baz",
-    "bearer",
-    "bool",
-    "boolean",
-    "bytes",
-    "censored",
-    "changeit",
-    "changeme",
-    "char",
-    "confidential",
-    "credentials",
-    "default",
-    "digest",
-    "disabled",
-    "dummy",
-    "empty",
-    "enabled",
-    "encrypted",
-    "env",
-    "example",
-    "expired",
-    "fake",
-    "false",
-    "field",
-    "file",
-    "foo",
-    "foobar",
-    "generated",
-    "get",
-    "hidden",
-    "here",
-    "hmac",
-    "inherit",
-    "int",
-    "integer",
-    "invalid",
-    "jwt",
-    "key",
-    "literal",
-    "manual",
-    "masked",
-    "missing",
-    "negotiate",
-    "new",
-    "nil",
-    "no",
-    "none",
-    "notset",
-    "ntlm",
-    "null",
-    "number",
-    "oauth",
-    "oauth2",
-    "object",
-    "off",
-    "old",
-    "omitted",
-    "on",
-    "optional",
-    "pass",
-    "passwd",
-    "password",
-    "placeholder",
-    "plain",
-    "plaintext",
-    "private",
-    "prompt",
-    "public",
-    "pwd",
-    "redacted",
-    "removed",
-    "replaceme",
-    "required",
-    "revoked",
-    "same",
-    "sample",
-    "secret",
-    "secretkey",
-    "session",
-    "some",
-    "str",
-    "string",
-    "tbd",
-    "test",
-    "testing",
-    "text",
-    "todo",
-    "token",
-    "true",
-    "type",
-    "undefined",
-    "unknown",
-    "unset",
-    "user",
-    "username",
-    "valid",
-    "value",
-    "varchar",
-    "void",
-    "xxx",
-    "yes",
-    "accesstoken",
-    "mypassword",
-    "mysecret",
-    "mytoken",
-    "yourpassword",
-    "yoursecret",
-    "yourtoken",
-    "supersecret",
-    "topsecret",
-    "notasecret",
-    "s3kret",
-    "foobarbaz",
-    "self",
-    "this",
-    "request",
-    "response",
-    "config",
-    "settings",
-    "options",
-    "params",
-    "arguments",
-    "input",
-    "output",
-    "data",
-    "name",
-    "id",
-];
+const PLACEHOLDER_WORDS: &str = "\
+    accesstoken any apikey arguments asdf auto bar basic baz bearer bool boolean bytes censored changeit \
+    changeme char confidential config credentials data default digest disabled dummy empty enabled encrypted env \
+    example expired fake false field file foo foobar foobarbaz generated get here hidden hmac id inherit input int \
+    integer invalid jwt key literal manual masked missing mypassword mysecret mytoken name negotiate new nil no none \
+    notasecret notset ntlm null number oauth oauth2 object off old omitted on optional options output params pass \
+    passwd password placeholder plain plaintext private prompt public pwd redacted removed replaceme request \
+    required response revoked s3kret same sample secret secretkey self session settings some str string supersecret \
+    tbd test testing text this todo token topsecret true type undefined unknown unset user username valid value \
+    varchar void xxx yes yourpassword yoursecret yourtoken";
 
 /// How a made-up stand-in begins.
-const PLACEHOLDER_STARTS: &[&str] = &[
-    "your",
-    "<your",
-    "insert",
-    "replace",
-    "enter",
-    "put-",
-    "put_",
-    "add-",
-    "add_",
-    "dummy",
-    "fake",
-    "sample",
-    "example",
-    "placeholder",
-    "change-me",
-    "change_me",
-    "changeme",
-    "redacted",
-    "not-a",
-    "not_a",
-    "notareal",
-    "my-app",
-    "todo",
-    "fixme",
-    "some-",
-    "some_",
-    "the-",
-    "the_",
-    "foo-",
-    "foo_",
-    "mock",
-    "stub",
-    "invalid",
-    "masked",
-    "hidden",
-    "removed",
-    "secret-ref",
-];
+const PLACEHOLDER_STARTS: &str = "\
+    <your add- add_ change-me change_me changeme dummy enter example fake fixme foo- foo_ hidden insert invalid \
+    masked mock my-app not-a not_a notareal placeholder put- put_ redacted removed replace sample secret-ref some- \
+    some_ stub the- the_ todo your";
 
 /// How a value begins that names a secret kept somewhere else.
-const REFERENCE_STARTS: &[&str] = &[
-    "$(",
-    "${",
-    "{{",
-    "{%",
-    "<%",
-    "#{",
-    "@{",
-    "@@",
-    "%(",
-    "env:",
-    "env(",
-    "env.",
-    "env[",
-    "os.environ",
-    "os.getenv",
-    "os.env",
-    "process.env",
-    "import.meta",
-    "deno.env",
-    "bun.env",
-    "system.getenv",
-    "environment.",
-    "getenv",
-    "secrets.",
-    "vars.",
-    "vault:",
-    "vault.",
-    "op://",
-    "ref+",
-    "arn:",
-    "ssm:",
-    "sm://",
-    "!ref",
-    "!sub",
-    "!vault",
-    "!secret",
-    "keyring",
-    "getpass",
-    "input(",
-    "prompt(",
-    "var.",
-    "local.",
-    "data.",
-    "module.",
-    "each.",
-    "self.",
-    "this.",
-    "config.",
-    "settings.",
-    "file:",
-    "file(",
-    "@microsoft.keyvault",
-    "secretmanager",
-    "gcp-secret",
-    "awssm",
-    "akv://",
-    "bws://",
-    "keychain:",
-    "aws-sm://",
-    "enc[",
-    "sops:",
-    "age1",
-    "{cipher}",
-    "b\"",
-    "std::env",
-    "env!",
-    "option_env!",
-    "$env:",
-    "@env",
-    "lookup(",
-    "valuefrom",
-];
+const REFERENCE_STARTS: &str = "\
+    $( ${ {{ {% <% #{ @{ @@ %( env: env( env. env[ os.environ os.getenv os.env process.env import.meta deno.env \
+    bun.env system.getenv environment. getenv secrets. vars. vault: vault. op:// ref+ arn: ssm: sm:// !ref !sub \
+    !vault !secret keyring getpass input( prompt( var. local. data. module. each. self. this. config. settings. \
+    file: file( @microsoft.keyvault secretmanager gcp-secret awssm akv:// bws:// keychain: aws-sm:// enc[ sops: age1 \
+    {cipher} b\" std::env env! option_env! $env: @env lookup( valuefrom";
 
 /// Words whose presence tells a sentence from a passphrase.
-const PROSE_WORDS: &[&str] = &[
-    "a",
-    "an",
-    "and",
-    "are",
-    "at",
-    "be",
-    "been",
-    "but",
-    "by",
-    "can",
-    "cannot",
-    "contain",
-    "does",
-    "enter",
-    "field",
-    "for",
-    "from",
-    "has",
-    "have",
-    "if",
-    "in",
-    "incorrect",
-    "invalid",
-    "is",
-    "it",
-    "least",
-    "mismatch",
-    "missing",
-    "must",
-    "new",
-    "no",
-    "not",
-    "of",
-    "on",
-    "or",
-    "please",
-    "required",
-    "should",
-    "that",
-    "the",
-    "this",
-    "to",
-    "too",
-    "was",
-    "when",
-    "will",
-    "with",
-    "without",
-    "you",
-    "your",
-    "use",
-    "used",
-    "only",
-    "via",
-    "as",
-    "long",
-    "short",
-    "characters",
-    "expired",
-    "via",
-    "type",
-];
+const PROSE_WORDS: &str = "\
+    a an and are as at be been but by can cannot characters contain does enter expired field for from has have if in \
+    incorrect invalid is it least long mismatch missing must new no not of on only or please required short should \
+    that the this to too type use used via was when will with without you your";
 
 /// Words that make a wordy value the *name* of a secret.
-const SECRET_WORDS: &[&str] = &[
-    "password",
-    "passwd",
-    "pwd",
-    "secret",
-    "token",
-    "key",
-    "credential",
-    "passphrase",
-    "cookie",
-    "auth",
-    "session",
-    "bearer",
-    "example",
-    "placeholder",
-    "dummy",
-];
+const SECRET_WORDS: &str = "\
+    auth bearer cookie credential dummy example key passphrase passwd password placeholder pwd secret session token";
+
+fn is_listed(list: &str, word: &str) -> bool {
+    list.split(' ').any(|listed| listed == word)
+}
 
 /// Whether `value` is visibly not a real secret: a template, a variable, a mask, a stand-in word, a mark we left.
 pub(crate) fn is_placeholder(value: &str) -> bool {
@@ -349,21 +50,20 @@ pub(crate) fn is_placeholder(value: &str) -> bool {
     }
     let lower = value.to_ascii_lowercase();
     if PLACEHOLDER_STARTS
-        .iter()
+        .split(' ')
         .any(|start| lower.starts_with(start))
         && !looks_random(value)
     {
         return true;
     }
     if REFERENCE_STARTS
-        .iter()
+        .split(' ')
         .any(|start| lower.starts_with(start))
     {
         return true;
     }
     let letters: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
-    PLACEHOLDER_WORDS.contains(&letters.as_str())
-        && (letters.len() == value.len() || is_wordy(value))
+    is_listed(PLACEHOLDER_WORDS, &letters) && (letters.len() == value.len() || is_wordy(value))
 }
 
 /// Whether `value` is a mask, a template or a variable whatever its key: `***`, `<TOKEN>`, `${TOKEN}`, `$TOKEN`, `xxxx…`, `sk-...`.
@@ -373,7 +73,7 @@ pub(crate) fn is_template(value: &str) -> bool {
     let Some(&first) = bytes.first() else {
         return true;
     };
-    if bytes.iter().all(|byte| *byte == first) {
+    if bytes.iter().all(|byte| *byte == first) && (bytes.len() >= 3 || !is_in(ALNUM, first)) {
         return true;
     }
     if value.contains("***")
@@ -441,25 +141,24 @@ fn has_filler(bytes: &[u8]) -> bool {
 }
 
 /// Splits at everything but letters and digits, at camelCase humps, and between letters and digits.
-pub(crate) fn segments(value: &str) -> Vec<&str> {
+pub(crate) fn segments(value: &str) -> impl Iterator<Item = &str> {
+    segment_bounds(value).map(|(start, end)| &value[start..end])
+}
+
+/// The same as byte offsets.
+pub(crate) fn segment_bounds(value: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
     let bytes = value.as_bytes();
-    let mut parts = Vec::new();
-    let mut start = 0;
-    for at in 0..=bytes.len() {
-        let boundary =
-            at == bytes.len() || !is_in(ALNUM, bytes[at]) || (at > start && is_hump(bytes, at));
-        if boundary {
-            if at > start {
-                parts.push(&value[start..at]);
-            }
-            start = if at < bytes.len() && is_in(ALNUM, bytes[at]) {
-                at
-            } else {
-                at + 1
-            };
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at < bytes.len() && !is_in(ALNUM, bytes[at]) {
+            at += 1;
         }
-    }
-    parts
+        let start = at;
+        while at < bytes.len() && is_in(ALNUM, bytes[at]) && (at == start || !is_hump(bytes, at)) {
+            at += 1;
+        }
+        (at > start).then_some((start, at))
+    })
 }
 
 fn is_hump(bytes: &[u8], at: usize) -> bool {
@@ -512,7 +211,11 @@ fn is_pronounceable(letters: &[u8]) -> bool {
     };
     let vowels = letters.iter().filter(|byte| is_vowel(byte)).count();
     let longest = letters.split(is_vowel).map(<[u8]>::len).max().unwrap_or(0);
-    vowels * 6 >= letters.len() && vowels * 10 <= letters.len() * 8 && longest <= 5
+    // Past twenty letters it is an alphabet or noise.
+    letters.len() <= 20
+        && vowels * 6 >= letters.len()
+        && vowels * 10 <= letters.len() * 8
+        && longest <= 5
 }
 
 /// Whether `value` mixes letters and digits the way generated tokens do, and is not words.
@@ -532,6 +235,16 @@ pub(crate) fn looks_random(value: &str) -> bool {
         .filter(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase())
         .count();
     bytes.len() >= 16 && humps >= 3 && entropy(bytes) >= 3.2
+}
+
+/// Letters with a digit or with mixed case, and not words: enough beside a prefix that is rare by itself.
+pub(crate) fn is_mixed(value: &str) -> bool {
+    let bytes = value.as_bytes();
+    let humps = bytes
+        .windows(2)
+        .filter(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase())
+        .count();
+    (bytes.iter().any(u8::is_ascii_digit) || humps >= 2) && !is_wordy(value)
 }
 
 /// Shannon entropy in bits per byte.
@@ -554,7 +267,7 @@ pub(crate) fn entropy(bytes: &[u8]) -> f64 {
 /// Whether a wordy value names a secret (`db-password`, `GITHUB_TOKEN`) rather than being one.
 pub(crate) fn names_a_secret(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
-    SECRET_WORDS.iter().any(|word| lower.contains(word))
+    SECRET_WORDS.split(' ').any(|word| lower.contains(word))
 }
 
 /// Whether a text with spaces is a sentence about something, not a passphrase.
@@ -562,7 +275,7 @@ pub(crate) fn is_prose(value: &str) -> bool {
     value.contains(char::is_whitespace)
         && value
             .split(|character: char| !character.is_alphanumeric())
-            .any(|word| PROSE_WORDS.contains(&word.to_ascii_lowercase().as_str()))
+            .any(|word| is_listed(PROSE_WORDS, &word.to_ascii_lowercase()))
 }
 
 /// `550e8400-e29b-41d4-a716-446655440000`
