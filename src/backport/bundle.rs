@@ -196,6 +196,7 @@ pub fn log_line(plan: &Plan, entry: &Entry<'_>) -> Record {
         "into": plan.options.into.as_str(),
         "generated_at": plan.options.generated_at.to_text(),
         "plan_sha256": plan.sha256,
+        "inputs": plan.inputs.iter().map(|(name, sha256)| json!([name, sha256])).collect::<Vec<_>>(),
         "overrides": overrides(plan),
     }));
     if let Some(approval) = entry.approval {

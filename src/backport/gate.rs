@@ -74,8 +74,8 @@ const COMMON_NAMES: [&str; 44] = [
     "src", "test", "tests", "web", "workspace",
 ];
 
-/// Judge one card under the id it is stored by.
-pub fn check(record: &Record, id: &str, rules: Rules<'_>) -> Verdict {
+/// Judge one card under the id it is stored by. `quarantined`: what the signals say of it.
+pub fn check(record: &Record, id: &str, quarantined: bool, rules: Rules<'_>) -> Verdict {
     let title = render::inline(&record.title());
     let mut reasons = Vec::new();
     let mut add = |code: &'static str, message: String, fix: String| {
@@ -107,7 +107,7 @@ pub fn check(record: &Record, id: &str, rules: Rules<'_>) -> Verdict {
             format!("self-learning edit --id {quoted} --shareable true"),
         );
     }
-    if let Some(state) = retired_state(record) {
+    if let Some(state) = retired_state(record).or(quarantined.then_some("quarantined")) {
         add(
             state,
             format!("it is {state}"),
@@ -276,7 +276,7 @@ mod tests {
             allow_project,
             findings: &findings,
         };
-        check(&record, &id, rules)
+        check(&record, &id, false, rules)
     }
 
     #[test]
@@ -305,6 +305,14 @@ mod tests {
             assert!(reason.message.contains(&verdict.id), "{change}");
             assert!(reason.fix.contains(fix), "{change}: {}", reason.fix);
         }
+    }
+
+    #[test]
+    fn signals_can_hold_a_card_back() {
+        let record = Record(serde_json::Map::new()).with("title", "T");
+        let rules = Rules { repository_names: &[], skill: "s", allow_project: true, findings: &|_| Vec::new() };
+        let codes: Vec<_> = check(&record, "aha_1", true, rules).reasons.into_iter().map(|reason| reason.code).collect();
+        assert_eq!(codes, ["quarantined", "no_steps", "no_evidence"]);
     }
 
     #[test]

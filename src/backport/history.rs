@@ -88,7 +88,7 @@ impl<'a> History<'a> {
 }
 
 fn is_revert(record: &Record) -> bool {
-    record.text("action") == Some("revert")
+    record.filled("reverts").is_some()
 }
 
 fn block_entry<'a>(record: &'a Record, file: &str, id: &str) -> Option<&'a Map<String, Value>> {
@@ -170,7 +170,7 @@ mod tests {
             record(json!({"backport_id": "a", "target_skill": "ci", "target_skill_path": "/x/skills/ci", "applied": true})),
             record(json!({"backport_id": "b", "target_skill_path": "skills/ci", "applied": true, "created_directory": true,
                 "blocks": [{"file": "SKILL.md", "id": "b", "sha256": "ff", "was": "old"}]})),
-            record(json!({"backport_id": "b", "target_skill_path": "skills/ci", "applied": true, "action": "revert"})),
+            record(json!({"backport_id": "b", "target_skill_path": "skills/ci", "applied": true, "reverts": "b"})),
             record(json!({"backport_id": "c", "target_skill_path": "other/skills-ci", "applied": true})),
             record(json!({"backport_id": "d", "target_skill_path": "skills/ci", "applied": false, "plan_sha256": "00"})),
         ];

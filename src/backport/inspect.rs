@@ -155,7 +155,12 @@ fn marker_problems(scan: &Scan, file: &str) -> Vec<String> {
 fn status_of(card: Option<&Card>) -> Option<String> {
     let card = card?;
     let status = crate::domain::card::status(&card.current);
-    Some(gate::retired_state(&card.current).unwrap_or(status.as_str()).to_owned())
+    Some(retired(card).unwrap_or(status.as_str()).to_owned())
+}
+
+/// The state that keeps a card from being used, if it is in one.
+fn retired(card: &Card) -> Option<&'static str> {
+    gate::retired_state(&card.current).or(card.quarantined.then_some("quarantined"))
 }
 
 /// What text and digests say, whatever the card says.
@@ -221,7 +226,7 @@ fn lessons_state(block: &Block, cards: &BTreeMap<String, Card>) -> (State, Strin
         let Some((id, card)) = cards.iter().find(|(id, _)| skill::is_lesson_of(line, id)) else {
             continue;
         };
-        if let Some(state) = gate::retired_state(&card.current) {
+        if let Some(state) = retired(card) {
             return (State::SourceRejected, format!("card `{id}` is {state} by now"));
         }
         if render::lesson(&card.current, id).trim_end() != line {
@@ -246,11 +251,14 @@ fn card_finding(block: &Block, scan: &Scan, cards: &BTreeMap<String, Card>, hist
             None => (state, message) = (State::Edited, "no version of the card reads like this".to_owned()),
         }
     }
+    if state == State::Edited && card.is_some_and(|card| render::card(&card.current, &card.id) == block.body_text()) {
+        "somebody has changed its text, and the card says the same by now; export it again".clone_into(&mut message);
+    }
     if matches!(state, State::Untouched | State::Legacy) {
         match card {
             None => (state, message) = (State::Orphaned, "its card is not in this store".to_owned()),
             Some(card) => {
-                if let Some(retired) = gate::retired_state(&card.current) {
+                if let Some(retired) = retired(card) {
                     (state, message) = (State::SourceRejected, format!("its card is {retired} by now"));
                 } else if state == State::Untouched && render::card(&card.current, &card.id) != block.body_text() {
                     (state, message) = (State::SourceNewer, "the card has been improved since; export it again".to_owned());

@@ -17,6 +17,8 @@ pub struct Card {
     pub current: Record,
     /// Earlier versions, to recognise what older writers made of them.
     pub versions: Vec<Record>,
+    /// Whether signals keep it out of recall.
+    pub quarantined: bool,
 }
 
 /// How to go about it.
@@ -109,6 +111,8 @@ pub struct Plan {
     pub verdicts: Vec<Verdict>,
     /// What a reader should know: open fences, second blocks.
     pub notes: Vec<String>,
+    /// What the plan was made from, each with its digest, to name what has changed since.
+    pub inputs: Vec<(String, String)>,
     pub sha256: String,
 }
 
@@ -153,7 +157,7 @@ pub fn plan(
     history: &History<'_>,
 ) -> Result<Plan, Refusal> {
     let cards = unique(cards);
-    let verdicts: Vec<Verdict> = cards.iter().map(|card| gate::check(&card.current, &card.id, rules)).collect();
+    let verdicts: Vec<Verdict> = cards.iter().map(|card| gate::check(&card.current, &card.id, card.quarantined, rules)).collect();
     if !verdicts.iter().all(Verdict::passes) {
         return Err(Refusal::Gate(verdicts));
     }
@@ -223,6 +227,7 @@ pub fn plan(
         blocks,
         undo: undo(&changes),
         tokens,
+        inputs: inputs(&cards, &changes),
         sha256: sha256(target, &cards, options, rules, &changes),
         changes,
         verdicts,
@@ -368,8 +373,9 @@ fn judge(
             None => Err(skill::edited(block, REFERENCE_PATH)),
         };
     };
-    if sealed && same {
-        return Ok(false);
+    if same {
+        // After a hand edit was taken back into the card only the digest is stale.
+        return Ok(!sealed);
     }
     if options.overwrite {
         return Ok(true);
@@ -441,6 +447,16 @@ pub fn undo(changes: &[Change]) -> Vec<Undo> {
             edits: diff::undo(change.old.as_deref().unwrap_or_default(), change.new.as_deref().unwrap_or_default()),
         })
         .collect()
+}
+
+fn inputs(cards: &[Card], changes: &[Change]) -> Vec<(String, String)> {
+    let cards = cards.iter().map(|card| {
+        (format!("card {}", card.id), digest::of_bytes(card.current.to_line().as_bytes()))
+    });
+    let files = changes.iter().map(|change| {
+        (change.path.to_owned(), change.old.as_deref().map_or_else(|| "-".to_owned(), digest::of_bytes))
+    });
+    cards.chain(files).collect()
 }
 
 /// The digest of everything the plan rests on and everything it would write.

@@ -304,7 +304,7 @@ pub fn log_line(revert: &Revert, target: &Target, approval: Option<&Approval>, a
     let value = json!({
         "ts": at,
         "backport_id": revert.backport_id,
-        "action": "revert",
+        "reverts": revert.backport_id,
         "target_skill": target.name,
         "target_skill_path": target.path,
         "requested_card_ids": [],

@@ -1,7 +1,10 @@
 //! One file per verb: load, decide (pure), commit, report. Adding a verb is one file here, one variant in
 //! `report`, one arm in `render`.
 
+pub mod backport;
+pub mod backport_inspect;
 pub mod edit;
+pub mod export_backport;
 pub mod history;
 pub mod index;
 pub mod init;
@@ -69,9 +72,8 @@ pub fn run(cli: &Cli, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
         Command::Signal(args) => signal::run(args, ctx),
         Command::Repair(args) => repair::run(args, ctx),
         Command::Promote(args) => promote::run(args, ctx),
-        Command::ExportBackport(_) | Command::BackportInspect(_) => {
-            Err(Error::usage("not in this build"))
-        }
+        Command::ExportBackport(args) => export_backport::run(args, ctx, stdin),
+        Command::BackportInspect(args) => backport_inspect::run(args, ctx),
         Command::Schema(args) => schema::schema(args),
         Command::Completions(args) => Ok(schema::completions(args)),
         Command::Man => schema::man(),

@@ -25,6 +25,9 @@ pub fn report(report: &Report, style: Style) -> String {
         Report::History(report) => history(report, style),
         Report::Repair(report) => repair(report),
         Report::Promote(report) => promote(report),
+        Report::ExportBackport(report) => super::backport::export(report, style),
+        Report::RevertBackport(report) => super::backport::revert(report, style),
+        Report::BackportInspect(report) => super::backport::inspect(report),
         Report::Tour(report) => tour(report, style),
         Report::Text(text) => text.clone(),
     }

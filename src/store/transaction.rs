@@ -372,7 +372,7 @@ fn missing_folders(disk: &dyn Disk, entries: &[Entry]) -> Vec<String> {
     out
 }
 
-/// Remove the copies, then the journal: as long as it is there the copies can be made sense of.
+/// Remove the journal, then the copies: without the journal they are litter that any run may sweep.
 fn clear(disk: &dyn Disk) -> io::Result<()> {
     disk.remove(JOURNAL)?;
     disk.sync("")?;
