@@ -265,7 +265,7 @@ fn apply(scene: &Scene<'_>, consent: &Consent, approved: Option<&str>) -> Result
     let (mut locked, mut snapshot, mut notes) = scene.open()?;
     let target = scene.skill.read()?;
     let line = match consent {
-        Consent::Plan(sha256) => Some(planned_line(scene, &snapshot, &target, sha256)?),
+        Consent::Plan(sha256) => planned_line(&snapshot, &target, sha256),
         _ => None,
     };
     let plan = match scene.plan(&snapshot, &target, line.as_ref()) {
@@ -274,6 +274,10 @@ fn apply(scene: &Scene<'_>, consent: &Consent, approved: Option<&str>) -> Result
     };
     if plan.is_noop() {
         return Ok(report(scene, &plan, &snapshot, notes, None, Value::Null));
+    }
+    if let (Consent::Plan(sha256), None) = (consent, &line) {
+        let message = format!("no plan for this skill has the digest `{sha256}`");
+        return Err(shared::plan_changed(message, &scene.command()));
     }
     if approved.is_some_and(|approved| approved != plan.sha256) {
         return Err(shared::plan_changed(
@@ -311,13 +315,11 @@ fn apply(scene: &Scene<'_>, consent: &Consent, approved: Option<&str>) -> Result
     Ok(report(scene, &plan, &snapshot, notes, Some(folder), approval.value(&at)))
 }
 
-/// The log line of the plan that was approved.
-fn planned_line(scene: &Scene<'_>, snapshot: &Snapshot, target: &Target, sha256: &str) -> Result<Record> {
+/// The log line of the plan that was approved. A plan that would change nothing has none.
+fn planned_line(snapshot: &Snapshot, target: &Target, sha256: &str) -> Option<Record> {
     let records: Vec<&Record> = snapshot.backports.iter().map(|entry| &entry.record).collect();
     let history = History::of(records.iter().copied(), target);
-    history.planned(sha256).cloned().ok_or_else(|| {
-        shared::plan_changed(format!("no plan for this skill has the digest `{sha256}`"), &scene.command())
-    })
+    history.planned(sha256).cloned()
 }
 
 /// A plan that was possible when it was approved and is none now.
