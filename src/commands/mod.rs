@@ -3,6 +3,7 @@
 
 pub mod backport;
 pub mod backport_inspect;
+pub mod doctor;
 pub mod edit;
 pub mod export_backport;
 pub mod history;
@@ -11,7 +12,9 @@ pub mod init;
 pub mod list;
 pub mod payload;
 pub mod promote;
+pub mod purge;
 pub mod record;
+pub mod release;
 pub mod repair;
 pub mod review;
 pub mod schema;
@@ -20,16 +23,18 @@ pub mod signal;
 pub mod status;
 pub mod tour;
 
-use std::io::Read;
+use std::collections::HashSet;
+use std::io::{Read, Write};
 
 use serde_json::Value;
 
 use crate::cli::{Cli, Command, CardFields, ScopeName};
 use crate::ctx::Ctx;
-use crate::domain::fold::{self, Diagnostic, Entry, Log, LogKind};
+use crate::domain::fold::{self, Diagnostic, Entry, Log, LogKind, Problem};
 use crate::domain::ids::{self, Resolution};
 use crate::domain::record::Record;
 use crate::domain::score::Totals;
+use crate::domain::tombstone;
 use crate::error::{Error, Result};
 use crate::render::index_md;
 use crate::report::{Damage, Place, Report};
@@ -74,6 +79,9 @@ pub fn run(cli: &Cli, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
         Command::Promote(args) => promote::run(args, ctx),
         Command::ExportBackport(args) => export_backport::run(args, ctx, stdin),
         Command::BackportInspect(args) => backport_inspect::run(args, ctx),
+        Command::Release(args) => release::run(args, ctx),
+        Command::Purge(args) => purge::run(args, ctx, stdin),
+        Command::Doctor(args) => doctor::run(args, ctx),
         Command::Schema(args) => schema::schema(args),
         Command::Completions(args) => Ok(schema::completions(args)),
         Command::Man => schema::man(),
@@ -125,10 +133,29 @@ impl Snapshot {
     /// When something is in the way that is no file.
     pub fn load(store: &Store) -> Result<Snapshot> {
         let mut snapshot = Snapshot::default();
+        let mut logs = Vec::new();
+        let mut purged: HashSet<String> = HashSet::new();
         for kind in LogKind::ALL {
             let (entries, diagnostics) = fold::entries(kind, &store.read(kind)?, 1);
             snapshot.diagnostics.extend(diagnostics);
+            purged.extend(entries.iter().filter_map(|entry| Some(tombstone::digest_of(&entry.record)?.to_owned())));
+            logs.push((kind, entries));
+        }
+        let key = if purged.is_empty() { None } else { store.purge_key() };
+        for (kind, entries) in logs {
             for entry in entries {
+                if let Some(key) = &key
+                    && purged.contains(&tombstone::digest(key, &entry.record))
+                {
+                    snapshot.diagnostics.push(Diagnostic {
+                        file: kind.file_name(),
+                        line: entry.line,
+                        problem: Problem::Purged,
+                        detail: format!("purged text is back as `{}` and is left out", entry.id),
+                        digest: String::new(),
+                    });
+                    continue;
+                }
                 snapshot.apply(kind, entry);
             }
         }
@@ -308,4 +335,20 @@ pub fn read_input(name: &str, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Vec<u8>
     std::fs::read(&path).map_err(|error| {
         Error::io("read", &path, &error).hint("give an existing file, or `-` for standard input")
     })
+}
+
+/// Ask on the terminal and read one line; only for runs whose standard input is one.
+///
+/// # Errors
+/// When the answer cannot be read.
+pub fn ask(stdin: &mut dyn Read, question: &str) -> Result<String> {
+    let failed = |error: std::io::Error| Error::io("read", std::path::Path::new("standard input"), &error);
+    // The question cannot wait for the report: it comes before it.
+    std::io::stderr().write_all(question.as_bytes()).map_err(failed)?;
+    let mut answer = Vec::new();
+    let mut byte = [0_u8; 1];
+    while stdin.read(&mut byte).map_err(failed)? == 1 && byte[0] != b'\n' {
+        answer.push(byte[0]);
+    }
+    Ok(String::from_utf8_lossy(&answer).trim().to_owned())
 }

@@ -363,7 +363,7 @@ impl Decider<'_> {
         let matched = keys.find(&map).map(str::to_owned);
         let given = given_id(&map);
         let (id, outcome, why) = if let Some(id) = matched.filter(|id| self.current_card(id).is_some()) {
-            let (outcome, why) = self.capture_again(&id, &map, given.as_deref());
+            let (outcome, why) = self.capture_again(&id, &map, &stated);
             (id, outcome, why)
         } else if let Some(id) = given.clone().filter(|id| self.current_card(id).is_some()) {
             let (outcome, why) = self.update_by_id(&id, &map, &stated);
@@ -421,14 +421,15 @@ impl Decider<'_> {
         &mut self,
         id: &str,
         map: &Map<String, Value>,
-        given: Option<&str>,
+        stated: &[String],
     ) -> (Outcome, Option<String>) {
         let Some(current) = self.current_card(id).cloned() else {
             return (Outcome::Refused, None);
         };
-        let merge = card::merge(&current, &Record(map.clone()));
+        let mut merge = card::merge(&current, &Record(map.clone()));
+        merge.kept.retain(|field| stated.contains(field));
         let mut why = Vec::new();
-        if given.is_some_and(|given| given != id) {
+        if given_id(map).is_some_and(|given| given != id) {
             why.push(format!("tells the same as {id}, which keeps its id"));
         }
         if merge.changed {

@@ -12,6 +12,7 @@ use crate::domain::ids;
 use crate::domain::normal::{self, CardStatus, RecommendationStatus, UNKNOWN_SKILL};
 use crate::domain::record::Record;
 use crate::domain::time::Timestamp;
+use crate::domain::tombstone;
 use crate::domain::{card, recommendation};
 use crate::error::{Error, Kind, Result};
 use crate::guard;
@@ -27,6 +28,8 @@ pub fn run(args: &cli::Repair, ctx: &Ctx) -> Result<Done> {
     let mut plan = Plan::of(&snapshot, ctx);
     if args.apply && store.exists() {
         let mut locked = store.lock(ctx.lock_wait)?;
+        // Before the plan: what is purged is not repaired but removed again.
+        super::purge::scrub(&mut locked, &ctx.now.to_text())?;
         snapshot = Snapshot::load(&store)?;
         plan = Plan::of(&snapshot, ctx);
         let batch = plan.batch(&snapshot, ctx);
@@ -161,7 +164,7 @@ impl Plan {
     }
 
     fn cards(&mut self, snapshot: &Snapshot, skills: &Skills, ctx: &Ctx) {
-        for item in &snapshot.cards.items {
+        for item in snapshot.cards.items.iter().filter(|item| !is_purged(item)) {
             let mut update = Map::new();
             let mut record = item.record.clone();
             if let Some(skill) = skills.missing(&item.record) {
@@ -181,7 +184,7 @@ impl Plan {
     }
 
     fn recommendations(&mut self, snapshot: &Snapshot, skills: &Skills, ctx: &Ctx) {
-        for item in &snapshot.recommendations.items {
+        for item in snapshot.recommendations.items.iter().filter(|item| !is_purged(item)) {
             let mut update = Map::new();
             let mut record = item.record.clone();
             if let Some(skill) = skills.missing(&item.record) {
@@ -252,6 +255,10 @@ impl Plan {
         }
         batch
     }
+}
+
+fn is_purged(item: &Item) -> bool {
+    tombstone::digest_of(&item.record).is_some()
 }
 
 fn needs_own_line(problem: Problem) -> bool {

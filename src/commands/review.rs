@@ -13,7 +13,7 @@ use crate::domain::fold::Item;
 use crate::domain::normal::{CardStatus, RecommendationStatus, Scope, unique};
 use crate::domain::recommendation;
 use crate::domain::record::Record;
-use crate::domain::score::{Counts, Totals, WEIGHTS};
+use crate::domain::score::{Counts, QUARANTINED_CARD, Totals, WEIGHTS};
 use crate::domain::time::{Timestamp, age_days};
 use crate::error::{Error, Result};
 use crate::report::{self, Report};
@@ -74,6 +74,8 @@ pub fn run(args: &cli::Review, ctx: &Ctx) -> Result<Done> {
             backport_candidates: candidates,
         },
         learnings: cards.learnings.into_iter().take(LEARNINGS).collect(),
+        quarantined: cards.quarantined.len(),
+        quarantine: if args.quarantine { cards.quarantined } else { Vec::new() },
         notes: notes(&snapshot),
         diagnostics: snapshot.damage(),
         index_path: project_store(ctx).index_path().display().to_string(),
@@ -289,6 +291,7 @@ struct Cards {
     by_score: Vec<Value>,
     candidates: Vec<Value>,
     learnings: Vec<Value>,
+    quarantined: Vec<Value>,
     matching: usize,
     retired: usize,
 }
@@ -319,11 +322,17 @@ impl Cards {
             .collect();
         let mut recent: Vec<&(&Item, &Counts)> = passing.iter().filter(|(item, _)| served(item)).collect();
         recent.sort_by_key(|(item, counts)| std::cmp::Reverse((counts.score(), item.position)));
+        let quarantined = passing
+            .iter()
+            .filter(|(_, counts)| counts.quarantined)
+            .map(|(item, _)| quarantined(item, snapshot))
+            .collect();
         let learnings = recent.iter().map(|(item, counts)| learning(item, counts)).collect();
         Cards {
             by_score,
             candidates,
             learnings,
+            quarantined,
             matching: passing.len(),
             retired,
         }
@@ -427,6 +436,21 @@ fn learning(item: &Item, counts: &Counts) -> Value {
         "score": counts.score(),
         "explain": counts.explain(),
         "ts": item.record.ts(),
+    })
+}
+
+/// A card that is kept out of recall, and what the gate said of it.
+fn quarantined(item: &Item, snapshot: &Snapshot) -> Value {
+    let said = snapshot.signals.iter().rev().find(|signal| {
+        signal.record.text("kind") == Some(QUARANTINED_CARD) && signal.record.text("aha_id") == Some(&item.id)
+    });
+    json!({
+        "id": item.id,
+        "title": item.record.title(),
+        "why": said.and_then(|signal| signal.record.text("context")),
+        "ts": said.and_then(|signal| signal.record.ts()),
+        "read": format!("self-learning show {}", item.id),
+        "release": format!("self-learning release --id {} --reason \"…\"", item.id),
     })
 }
 

@@ -68,6 +68,8 @@ pub enum Problem {
     MissingId,
     /// Whole records were taken out of a line that glues them to something else.
     Glued,
+    /// The line brings purged text back and is left out.
+    Purged,
 }
 
 impl Problem {
@@ -82,15 +84,8 @@ impl Problem {
             Problem::LoneSurrogate => "lone_surrogate",
             Problem::MissingId => "missing_id",
             Problem::Glued => "glued_line",
+            Problem::Purged => "purged_text",
         }
-    }
-
-    /// Whether something on the line could not be used.
-    pub fn is_loss(self) -> bool {
-        matches!(
-            self,
-            Problem::Torn | Problem::NotJson | Problem::NotAnObject | Problem::Oversized | Problem::Glued
-        )
     }
 }
 

@@ -7,7 +7,7 @@ use super::Style;
 use super::words::{count, cut, safe};
 use crate::domain::record::Record as Stored;
 use crate::report::{
-    Edited, History, Init, List, Outcome, Promote, Record, Repair, Report, Review, Show, Signal, StatusChange, Tour,
+    Doctor, Edited, History, Init, List, Outcome, Promote, Purge, Record, Repair, Report, Review, Show, Signal, StatusChange, Tour,
     Use,
 };
 
@@ -28,6 +28,8 @@ pub fn report(report: &Report, style: Style) -> String {
         Report::ExportBackport(report) => super::backport::export(report, style),
         Report::RevertBackport(report) => super::backport::revert(report, style),
         Report::BackportInspect(report) => super::backport::inspect(report),
+        Report::Purge(report) => purge(report),
+        Report::Doctor(report) => doctor(report),
         Report::Tour(report) => tour(report, style),
         Report::Text(text) => text.clone(),
     }
@@ -262,6 +264,17 @@ fn review(report: &Review, style: Style) -> String {
             ));
         }
     }
+    if !report.quarantine.is_empty() {
+        out.push_str("Quarantined (text that commands its reader; read before releasing):\n");
+        for card in &report.quarantine {
+            let title = cut(value_text(card, "title"), width.saturating_sub(36));
+            out.push_str(&format!("- {}  {}\n", safe(value_text(card, "id")), safe(&title)));
+            out.push_str(&format!("    {}; {}\n", safe(value_text(card, "why")), safe(value_text(card, "release"))));
+        }
+    } else if report.quarantined > 0 {
+        let cards = count(report.quarantined, "card");
+        out.push_str(&format!("Quarantined: {cards}; see: self-learning review --quarantine\n"));
+    }
     notes(&mut out, &report.notes);
     out.push_str("View more:\n");
     out.push_str(&format!("- Open {}\n", safe(&report.index_path)));
@@ -383,6 +396,47 @@ fn promote(report: &Promote) -> String {
         out.push_str(&format!("not copied: {}\n", safe(value_text(skip, "why"))));
     }
     notes(&mut out, &report.notes);
+    out
+}
+
+fn purge(report: &Purge) -> String {
+    let verb = if report.applied { "removed" } else { "would remove" };
+    let mut out = String::new();
+    for line in &report.lines {
+        let number = line.get("lines").and_then(Value::as_u64).unwrap_or_default();
+        let blanked = line.get("contexts").and_then(Value::as_u64).unwrap_or_default();
+        out.push_str(&format!("{}: {verb} {number} line(s) of text", value_text(line, "file")));
+        if blanked > 0 {
+            out.push_str(&format!(", {blanked} context(s)"));
+        }
+        out.push('\n');
+    }
+    if !report.elsewhere.is_empty() {
+        out.push_str("The text may also stand in:\n");
+        for place in &report.elsewhere {
+            out.push_str(&format!("- {}\n    {}\n", safe(value_text(place, "where")), safe(value_text(place, "fix"))));
+        }
+    }
+    if let Some(next) = &report.next {
+        out.push_str(&format!("To carry it out: {}\n", safe(next)));
+    }
+    out
+}
+
+fn doctor(report: &Doctor) -> String {
+    let mut out = String::new();
+    for finding in &report.findings {
+        let id = finding.id.as_deref().or(finding.file).unwrap_or("store");
+        let field = finding.field.as_deref().map(|field| format!(" {field}")).unwrap_or_default();
+        let line = format!("{}: {id}{field}: {} ({})", finding.severity, finding.message, finding.code);
+        out.push_str(&format!("{}\n    {}\n", safe(&line), safe(&finding.fix)));
+    }
+    if report.findings.is_empty() {
+        out.push_str("Nothing found.\n");
+    }
+    if !report.audited {
+        out.push_str("The records themselves were not judged; that is: self-learning doctor --audit\n");
+    }
     out
 }
 
