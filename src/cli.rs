@@ -269,6 +269,9 @@ pub struct Review {
     /// List the cards that are kept out of recall, and why
     #[arg(long)]
     pub quarantine: bool,
+    /// List what is nearly ready to graduate, and what it lacks
+    #[arg(long)]
+    pub portable: bool,
     /// Count the cards of the global store too
     #[arg(long)]
     pub include_global: bool,

@@ -323,6 +323,12 @@ pub struct Review {
     pub aha: ReviewCards,
     /// The cards themselves, best and newest first: what was learned here.
     pub learnings: Vec<Value>,
+    /// Cards in skills that say something else by now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub updates: Vec<Value>,
+    /// With `--portable`: what is nearly ready to graduate, and what it lacks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub portable: Vec<Value>,
     /// How many cards are kept out of recall until a person has read them.
     pub quarantined: usize,
     /// With `--quarantine`: which, and why.

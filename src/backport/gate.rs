@@ -74,8 +74,23 @@ const COMMON_NAMES: [&str; 44] = [
     "src", "test", "tests", "web", "workspace",
 ];
 
-/// Judge one card under the id it is stored by. `quarantined`: what the signals say of it.
-pub fn check(record: &Record, id: &str, quarantined: bool, rules: Rules<'_>) -> Verdict {
+/// What signals say of a card whose text commands its reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Trust {
+    /// Nothing.
+    #[default]
+    Unjudged,
+    /// Kept out of recall until a person has read it.
+    Quarantined,
+    /// A person has read it and found it harmless.
+    Released,
+}
+
+/// The class of findings that a person's release sets aside.
+pub const DIRECTIVE: &str = "directive";
+
+/// Judge one card under the id it is stored by.
+pub fn check(record: &Record, id: &str, trust: Trust, rules: Rules<'_>) -> Verdict {
     let title = render::inline(&record.title());
     let mut reasons = Vec::new();
     let mut add = |code: &'static str, message: String, fix: String| {
@@ -107,12 +122,16 @@ pub fn check(record: &Record, id: &str, quarantined: bool, rules: Rules<'_>) -> 
             format!("self-learning edit --id {quoted} --shareable true"),
         );
     }
-    if let Some(state) = retired_state(record).or(quarantined.then_some("quarantined")) {
+    if let Some(state) = retired_state(record) {
         add(
             state,
             format!("it is {state}"),
             format!("self-learning aha-status --id {quoted} --status accepted"),
         );
+    }
+    let release = format!("self-learning release --id {quoted} --reason '…'  # by a person who has read it");
+    if trust == Trust::Quarantined {
+        add("quarantined", "it is quarantined: its text commands the reader".to_owned(), release.clone());
     }
     if record.list("solution_steps").is_empty() {
         add(
@@ -144,6 +163,10 @@ pub fn check(record: &Record, id: &str, quarantined: bool, rules: Rules<'_>) -> 
         add("repository_name", format!("names of this repository are left in it: {}", listed(&names)), edit.clone());
     }
     for finding in (rules.findings)(&rendered) {
+        // Quarantine says it already, and a release has answered it.
+        if finding.class == DIRECTIVE && trust != Trust::Unjudged {
+            continue;
+        }
         add("guard", format!("{}: {}", finding.class, finding.message), edit.clone());
     }
     let (overridden, reasons) = reasons
@@ -276,7 +299,7 @@ mod tests {
             allow_project,
             findings: &findings,
         };
-        check(&record, &id, false, rules)
+        check(&record, &id, Trust::Unjudged, rules)
     }
 
     #[test]
@@ -310,9 +333,16 @@ mod tests {
     #[test]
     fn signals_can_hold_a_card_back() {
         let record = Record(serde_json::Map::new()).with("title", "T");
-        let rules = Rules { repository_names: &[], skill: "s", allow_project: true, findings: &|_| Vec::new() };
-        let codes: Vec<_> = check(&record, "aha_1", true, rules).reasons.into_iter().map(|reason| reason.code).collect();
-        assert_eq!(codes, ["quarantined", "no_steps", "no_evidence"]);
+        let findings = |_: &str| vec![Finding { class: DIRECTIVE.to_owned(), message: "it commands".to_owned() }];
+        let rules = Rules { repository_names: &[], skill: "s", allow_project: true, findings: &findings };
+        for (trust, expected) in [
+            (Trust::Unjudged, vec!["no_steps", "no_evidence", "guard"]),
+            (Trust::Quarantined, vec!["quarantined", "no_steps", "no_evidence"]),
+            (Trust::Released, vec!["no_steps", "no_evidence"]),
+        ] {
+            let codes: Vec<_> = check(&record, "aha_1", trust, rules).reasons.into_iter().map(|reason| reason.code).collect();
+            assert_eq!(codes, expected);
+        }
     }
 
     #[test]

@@ -160,7 +160,7 @@ fn status_of(card: Option<&Card>) -> Option<String> {
 
 /// The state that keeps a card from being used, if it is in one.
 fn retired(card: &Card) -> Option<&'static str> {
-    gate::retired_state(&card.current).or(card.quarantined.then_some("quarantined"))
+    gate::retired_state(&card.current).or((card.trust == gate::Trust::Quarantined).then_some("quarantined"))
 }
 
 /// What text and digests say, whatever the card says.

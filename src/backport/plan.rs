@@ -1,7 +1,7 @@
 //! The plan: what a backport would write, what that costs, and the digest somebody approves.
 
 use super::document::{self, LineEnd};
-use super::gate::{self, Rules, Verdict};
+use super::gate::{self, Rules, Trust, Verdict};
 use super::history::{History, Undo};
 use super::markers::{self, Block, Family};
 use super::reference::{self, HeaderValues};
@@ -17,8 +17,8 @@ pub struct Card {
     pub current: Record,
     /// Earlier versions, to recognise what older writers made of them.
     pub versions: Vec<Record>,
-    /// Whether signals keep it out of recall.
-    pub quarantined: bool,
+    /// What signals say of its text.
+    pub trust: Trust,
 }
 
 /// How to go about it.
@@ -157,7 +157,7 @@ pub fn plan(
     history: &History<'_>,
 ) -> Result<Plan, Refusal> {
     let cards = unique(cards);
-    let verdicts: Vec<Verdict> = cards.iter().map(|card| gate::check(&card.current, &card.id, card.quarantined, rules)).collect();
+    let verdicts: Vec<Verdict> = cards.iter().map(|card| gate::check(&card.current, &card.id, card.trust, rules)).collect();
     if !verdicts.iter().all(Verdict::passes) {
         return Err(Refusal::Gate(verdicts));
     }

@@ -6,7 +6,7 @@ use super::markers::{self, Block, Family};
 use super::plan::{self, Card, Refusal};
 use super::reference::{self, HeaderValues};
 use super::skill::{self, Conflict};
-use super::{Change, REFERENCE_PATH, RENDERER, SKILL_PATH, Target, diff, digest, render, splice};
+use super::{Change, REFERENCE_PATH, RENDERER, SKILL_PATH, Target, diff, digest, splice};
 use serde_json::{Value, json};
 
 use super::bundle::Approval;
@@ -321,9 +321,4 @@ pub fn log_line(revert: &Revert, target: &Target, approval: Option<&Approval>, a
         Value::Object(map) => Record(map),
         _ => Record(serde_json::Map::new()),
     }
-}
-
-/// Whether a card's text in the skill equals what this version would write.
-pub fn is_current(block: &Block, card: &Card) -> bool {
-    block.body_text() == render::card(&card.current, &card.id)
 }

@@ -6,17 +6,18 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Snapshot, Target as SignalTarget, commit, signal_record};
 use crate::backport::bundle::{self, Approval};
-use crate::backport::gate::{Finding, Verdict};
+use crate::backport::gate::{DIRECTIVE, Finding, Trust, Verdict};
 use crate::backport::plan::{Card, Refusal};
 use crate::backport::{REFERENCE_PATH, SKILL_PATH, Target};
 use crate::ctx::Ctx;
 use crate::domain::card;
 use crate::domain::fold::LogKind;
 use crate::domain::normal::CardStatus;
+use crate::domain::score::{QUARANTINED_CARD, RELEASED_CARD};
 use crate::domain::record::Record;
 use crate::error::{Error, Kind, Result};
 use crate::guard;
@@ -104,14 +105,24 @@ fn text_of(path: &Path) -> Result<String> {
 
 /// All cards of a store with their versions, by id.
 pub fn cards(snapshot: &Snapshot) -> BTreeMap<String, Card> {
-    let totals = snapshot.totals();
+    let mut trust: BTreeMap<&str, Trust> = BTreeMap::new();
+    for signal in &snapshot.signals {
+        let verdict = match signal.record.text("kind") {
+            Some(QUARANTINED_CARD) => Trust::Quarantined,
+            Some(RELEASED_CARD) => Trust::Released,
+            _ => continue,
+        };
+        if let Some(id) = signal.record.filled("aha_id") {
+            trust.insert(id, verdict);
+        }
+    }
     let mut cards: BTreeMap<String, Card> = BTreeMap::new();
     for item in &snapshot.cards.items {
         let card = Card {
             id: item.id.clone(),
             current: item.record.clone(),
             versions: Vec::new(),
-            quarantined: totals.card(&item.id).quarantined,
+            trust: trust.get(item.id.as_str()).copied().unwrap_or_default(),
         };
         cards.insert(item.id.clone(), card);
     }
@@ -158,7 +169,7 @@ pub fn findings(text: &str) -> Vec<Finding> {
         add("secret", format!("{} at byte {} of the rendered card", redaction.class, redaction.offset));
     }
     if verdict.is_quarantined() {
-        add("directive", format!("its text commands the reader (score {})", verdict.directive.score));
+        add(DIRECTIVE, format!("its text commands the reader (score {})", verdict.directive.score));
     }
     found
 }
@@ -456,13 +467,5 @@ fn write_failure(failure: transaction::Failure, skill: &Skill, replan: &str) -> 
             });
             out
         }
-    }
-}
-
-/// An object without null fields.
-pub fn compact(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
     }
 }

@@ -13,7 +13,7 @@ use crate::backport::history::History;
 use crate::backport::plan::{self, Card, Options, Plan};
 use crate::backport::revert::{self, Revert, RevertRefusal};
 use crate::backport::skill::Placement;
-use crate::backport::{REFERENCE_PATH, Target, diff};
+use crate::backport::{REFERENCE_PATH, Target};
 use crate::cli;
 use crate::ctx::Ctx;
 use crate::domain::fold::LogKind;
@@ -547,9 +547,4 @@ fn revert_report(
         diagnostics: snapshot.damage(),
     }))
     .into()
-}
-
-/// The lines of a patch, for callers that count them.
-pub fn patch_lines(patch: &[u8]) -> usize {
-    diff::lines(patch).len()
 }

@@ -13,6 +13,7 @@ pub mod list;
 pub mod payload;
 pub mod promote;
 pub mod purge;
+pub mod readiness;
 pub mod record;
 pub mod release;
 pub mod repair;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Style;
-use super::words::{count, safe};
+use super::words::{count, cut, safe};
 use crate::report::{BackportInspect, ExportBackport, RevertBackport};
 
 /// A diff, safe to print, in colour where there is any.
@@ -105,6 +105,39 @@ pub fn revert(report: &RevertBackport, style: Style) -> String {
     out.push_str(&format!("Plan: {}\n", report.plan_sha256));
     notes(&mut out, &report.notes);
     next(&mut out, report.apply_command.as_ref());
+    out
+}
+
+/// Cards in skills that say something else by now, for `review`.
+pub fn updates(updates: &[Value], width: usize) -> String {
+    if updates.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from("Update available (cards in skills that say something else by now):\n");
+    for update in updates {
+        let text = |key: &str| safe(update[key].as_str().unwrap_or_default());
+        let title = cut(&text("title"), width.saturating_sub(40));
+        out.push_str(&format!("- {} [{}, {}] {title}\n    {}\n", text("id"), text("target_skill"), text("why"), text("command")));
+    }
+    out
+}
+
+/// What is nearly ready to graduate and what it lacks, for `review`.
+pub fn portable(cards: &[Value], width: usize) -> String {
+    if cards.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from("Nearest to graduating:\n");
+    for card in cards {
+        let text = |key: &str| safe(card[key].as_str().unwrap_or_default());
+        let title = cut(&text("title"), width.saturating_sub(40));
+        let lacks = card["lacks"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let state = if lacks.is_empty() { "ready".to_owned() } else { format!("lacks {}", lacks.len()) };
+        out.push_str(&format!("- {} [{state}] {title}\n", text("id")));
+        for reason in lacks {
+            out.push_str(&format!("    {}\n", safe(reason["fix"].as_str().unwrap_or_default())));
+        }
+    }
     out
 }
 

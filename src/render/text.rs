@@ -264,6 +264,8 @@ fn review(report: &Review, style: Style) -> String {
             ));
         }
     }
+    out.push_str(&super::backport::updates(&report.updates, width));
+    out.push_str(&super::backport::portable(&report.portable, width));
     if !report.quarantine.is_empty() {
         out.push_str("Quarantined (text that commands its reader; read before releasing):\n");
         for card in &report.quarantine {
