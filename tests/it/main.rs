@@ -2,7 +2,9 @@
 
 mod crash;
 mod docs;
+mod graduate;
 mod guard;
+mod patch;
 mod rank;
 mod support;
 mod tidy;
