@@ -15,7 +15,7 @@ impl Numbers {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % limit as u64).unwrap_or(0)
+        (self.0 % limit as u64) as usize
     }
 
     fn one_of<'a>(&mut self, words: &[&'a str]) -> &'a str {

@@ -2,5 +2,6 @@
 
 mod crash;
 mod guard;
+mod race;
 mod support;
 mod tidy;
