@@ -97,6 +97,9 @@ fn form(command: &Command, ctx: &Ctx) -> Form {
         Command::Signal(args) => &args.output,
         Command::Repair(args) => &args.output,
         Command::Promote(args) => &args.output,
+        Command::Release(args) => &args.output,
+        Command::Purge(args) => &args.output,
+        Command::Doctor(args) => &args.output,
         Command::ExportBackport(args) => &args.output,
         Command::BackportInspect(args) => &args.output,
         Command::Review(args) => {

@@ -1,6 +1,6 @@
 //! Parse, look around, run, write, exit. Nothing else may print.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -38,12 +38,33 @@ fn usage(error: &clap::Error) -> Outcome {
     }
     let text = error.to_string();
     let arguments: Vec<String> = std::env::args().collect();
-    let json = arguments.windows(2).any(|pair| pair[0].starts_with("--f") && pair[1] == "json")
-        || arguments.iter().any(|argument| argument.starts_with("--f") && argument.ends_with("=json"));
+    let json = wants_json(&arguments);
     let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
     let form = if json { Form::Json } else { Form::Text };
     let hint = arguments.get(1).map_or("self-learning --help".to_owned(), |verb| format!("self-learning {verb} --help"));
     let mut outcome = failure(&Error::usage(message).hint(hint), form);
     outcome.stderr = text;
     outcome
+}
+
+/// Whether a command line that could not be parsed asks for JSON, by its words or by default.
+fn wants_json(arguments: &[String]) -> bool {
+    let mut named = None;
+    for (position, argument) in arguments.iter().enumerate() {
+        let Some(rest) = argument.strip_prefix("--f") else {
+            continue;
+        };
+        match rest.split_once('=') {
+            Some((_, value)) => named = Some(value.to_owned()),
+            None => named = arguments.get(position + 1).cloned(),
+        }
+    }
+    let text_by_default = ["review", "schema", "completions", "man", "tour"];
+    match named {
+        Some(format) => format == "json",
+        None => {
+            let verb = arguments.get(1).map_or("", String::as_str);
+            !io::stdout().is_terminal() && !verb.is_empty() && !text_by_default.contains(&verb)
+        }
+    }
 }

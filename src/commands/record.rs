@@ -340,8 +340,8 @@ impl Decider<'_> {
             return;
         }
         let mut keys = KeyTable::default();
-        for entry in &self.snapshot.card_lines {
-            keys.insert(&entry.id, &entry.record.0);
+        for line in self.snapshot.cards.lines() {
+            keys.insert(line.id, &line.record.0);
         }
         for item in items {
             if let Some((item, map, verdict)) = self.admit("aha_card", item) {
@@ -364,7 +364,7 @@ impl Decider<'_> {
         let matched = keys.find(&map).map(str::to_owned);
         let given = given_id(&map);
         let (id, outcome, why) = if let Some(id) = matched.filter(|id| self.current_card(id).is_some()) {
-            let (outcome, why) = self.capture_again(&id, &map, given.as_deref());
+            let (outcome, why) = self.capture_again(&id, &map, &stated);
             (id, outcome, why)
         } else if let Some(id) = given.clone().filter(|id| self.current_card(id).is_some()) {
             let (outcome, why) = self.update_by_id(&id, &map, &stated);
@@ -422,14 +422,15 @@ impl Decider<'_> {
         &mut self,
         id: &str,
         map: &Map<String, Value>,
-        given: Option<&str>,
+        stated: &[String],
     ) -> (Outcome, Option<String>) {
         let Some(current) = self.current_card(id).cloned() else {
             return (Outcome::Refused, None);
         };
-        let merge = card::merge(&current, &Record(map.clone()));
+        let mut merge = card::merge(&current, &Record(map.clone()));
+        merge.kept.retain(|field| stated.contains(field));
         let mut why = Vec::new();
-        if given.is_some_and(|given| given != id) {
+        if given_id(map).is_some_and(|given| given != id) {
             why.push(format!("tells the same as {id}, which keeps its id"));
         }
         if merge.changed {

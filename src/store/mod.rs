@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use crate::domain::fold::LogKind;
 use crate::domain::record::Record;
+use crate::domain::tombstone::KEY_BYTES;
 use crate::error::{Error, Kind, Result};
 
 /// The file that writers lock.
@@ -32,6 +33,9 @@ pub trait Logs {
     /// # Errors
     /// When something is there that cannot be read as a file.
     fn read(&self, kind: LogKind) -> Result<Vec<u8>>;
+
+    /// The key of the store's purge digests; `None` when nothing was ever purged in it.
+    fn purge_key(&self) -> Option<Vec<u8>>;
 }
 
 /// One user's store.
@@ -152,12 +156,20 @@ impl Logs for Store {
         }
         Ok(bytes)
     }
+
+    fn purge_key(&self) -> Option<Vec<u8>> {
+        fs::read(self.dir.join(".purge-key")).ok().filter(|key| key.len() == KEY_BYTES)
+    }
 }
 
 impl Logs for Locked<'_> {
     /// Nobody else writes now: what is there is all there is.
     fn read(&self, kind: LogKind) -> Result<Vec<u8>> {
         self.store.read_once(kind)
+    }
+
+    fn purge_key(&self) -> Option<Vec<u8>> {
+        self.store.purge_key()
     }
 }
 
@@ -186,6 +198,7 @@ impl Locked<'_> {
             let mut file = options
                 .open(&path)
                 .map_err(|error| Error::io("open for appending", &path, &error))?;
+            paths::refuse_shared_file(&path, &file)?;
             let mut buffer = Vec::new();
             if !ends_with_newline(&mut file).map_err(|error| Error::io("read", &path, &error))? {
                 buffer.push(b'\n');
@@ -203,6 +216,49 @@ impl Locked<'_> {
             if *new {
                 replace::sync_folder(path);
             }
+        }
+        Ok(())
+    }
+
+    /// The key of this store's purge digests, made when there is none yet.
+    ///
+    /// # Errors
+    /// When it cannot be made or written.
+    pub fn ensure_purge_key(&mut self) -> Result<Vec<u8>> {
+        if let Some(key) = self.store.purge_key() {
+            return Ok(key);
+        }
+        let path = self.store.dir.join(".purge-key");
+        let mut key = vec![0_u8; KEY_BYTES];
+        getrandom::fill(&mut key)
+            .map_err(|error| Error::new(Kind::Failed, "no_randomness", format!("no random bytes for a key: {error}")))?;
+        replace::file(&path, &key, replace::Durability::Synced)?;
+        Ok(key)
+    }
+
+    /// Replace a log whole: the one way by which text leaves it. What others append meanwhile, without
+    /// our lock, is carried over.
+    ///
+    /// # Errors
+    /// When the new file cannot be written; the old one is then untouched.
+    pub fn rewrite(&mut self, kind: LogKind, old: &[u8], new: &[u8]) -> Result<()> {
+        let path = self.store.log_path(kind);
+        paths::refuse_links(&self.store.trusted_above, &path)?;
+        let mut before = File::open(&path).map_err(|error| Error::io("open", &path, &error))?;
+        replace::file(&path, new, replace::Durability::Synced)?;
+        let mut late = Vec::new();
+        before
+            .seek(SeekFrom::Start(old.len() as u64))
+            .and_then(|_| before.read_to_end(&mut late))
+            .map_err(|error| Error::io("read", &path, &error))?;
+        if !late.is_empty() {
+            let mut file = OpenOptions::new()
+                .append(true)
+                .open(&path)
+                .map_err(|error| Error::io("open for appending", &path, &error))?;
+            file.write_all(&late)
+                .and_then(|()| file.sync_data())
+                .map_err(|error| Error::io("append to", &path, &error))?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The one integration binary: everything through the real program, or through the library's rooms.
 
 mod crash;
+mod docs;
 mod guard;
 mod race;
 mod support;
