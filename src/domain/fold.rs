@@ -137,8 +137,8 @@ pub fn signal_totals(bytes: &[u8]) -> (Totals, Vec<Diagnostic>) {
     let mut totals = Totals::default();
     let mut diagnostics = Vec::new();
     for_each_line(bytes, 1, |number, line, terminated| {
-        let plain = std::str::from_utf8(line).ok().and_then(|text| serde_json::from_str::<PlainSignal<'_>>(text).ok());
-        if let Some(plain) = plain {
+        let text = std::str::from_utf8(line).ok().filter(|_| is_flat(line));
+        if let Some(plain) = text.and_then(|text| serde_json::from_str::<PlainSignal<'_>>(text).ok()) {
             return totals.add(plain.kind, plain.aha_id, plain.rec_id, plain.ts);
         }
         let mut reader = Reader {
@@ -151,6 +151,14 @@ pub fn signal_totals(bytes: &[u8]) -> (Totals, Vec<Diagnostic>) {
         diagnostics.extend(reader.diagnostics);
     });
     (totals, diagnostics)
+}
+
+/// Whether a line is one object of plain fields, without escapes: skipping a field of it then misses nothing
+/// that reading it would find.
+fn is_flat(line: &[u8]) -> bool {
+    line.len() <= MAX_LINE_BYTES
+        && line.first() == Some(&b'{')
+        && memchr::memchr3(b'{', b'[', b'\\', &line[1..]).is_none()
 }
 
 /// Visit the lines of a log: number, bytes without the line end, and whether there was one.
@@ -233,15 +241,20 @@ impl Reader {
         }
     }
 
-    fn record(&mut self, line: usize, bytes: &[u8], record: Record) {
-        let id = record.id().unwrap_or_else(|| {
-            let id = self.kind.derived_id(&record);
-            if matches!(self.kind, LogKind::Cards | LogKind::Recommendations) {
-                let detail = format!("no id; known as `{id}`");
-                self.report(line, bytes, Problem::MissingId, detail);
+    fn record(&mut self, line: usize, bytes: &[u8], mut record: Record) {
+        let id = match record.id() {
+            Some(id) => id,
+            None => {
+                let id = self.kind.derived_id(&record);
+                if matches!(self.kind, LogKind::Cards | LogKind::Recommendations) {
+                    let detail = format!("no id; known as `{id}`");
+                    self.report(line, bytes, Problem::MissingId, detail);
+                    // The record carries its id from here on: a later version of it would derive another one.
+                    record = record.with("id", id.as_str());
+                }
+                id
             }
-            id
-        });
+        };
         self.entries.push(Entry { line, id, record });
     }
 
