@@ -2,6 +2,9 @@
 
 mod crash;
 mod docs;
+mod fold;
+#[path = "../../benches/store.rs"]
+mod generate;
 mod guard;
 mod race;
 mod support;
