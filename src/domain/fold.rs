@@ -137,32 +137,47 @@ pub fn signal_totals(bytes: &[u8]) -> (Totals, Vec<Diagnostic>) {
     let mut totals = Totals::default();
     let mut diagnostics = Vec::new();
     for_each_line(bytes, 1, |number, line, terminated| {
-        let text = std::str::from_utf8(line).ok().filter(|_| is_flat(line));
+        let text = std::str::from_utf8(line).ok().filter(|_| is_plain(line));
         if let Some(plain) = text.and_then(|text| serde_json::from_str::<PlainSignal<'_>>(text).ok()) {
             return totals.add(plain.kind, plain.aha_id, plain.rec_id, plain.ts);
         }
-        let mut reader = Reader {
-            kind: LogKind::Signals,
-            entries: Vec::new(),
-            diagnostics: Vec::new(),
-        };
-        reader.line(number, line, terminated);
-        reader.entries.iter().for_each(|entry| totals.add_record(&entry.record));
-        diagnostics.extend(reader.diagnostics);
+        let (entries, found) = entries_of_line(LogKind::Signals, number, line, terminated);
+        entries.iter().for_each(|entry| totals.add_record(&entry.record));
+        diagnostics.extend(found);
     });
     (totals, diagnostics)
 }
 
-/// Whether a line is one object of plain fields, without escapes: skipping a field of it then misses nothing
-/// that reading it would find.
-fn is_flat(line: &[u8]) -> bool {
+/// Deepest nesting that a short reading of a line may pass over.
+const PLAIN_OPENINGS: usize = 100;
+
+/// Whether reading some fields of a line and passing over the others misses nothing that reading the whole
+/// line would find: an object that is neither oversized nor nested too deep, without half surrogates.
+pub fn is_plain(line: &[u8]) -> bool {
     line.len() <= MAX_LINE_BYTES
         && line.first() == Some(&b'{')
-        && memchr::memchr3(b'{', b'[', b'\\', &line[1..]).is_none()
+        && memchr::memmem::find(line, b"\\u").is_none()
+        && memchr::memchr2_iter(b'{', b'[', line).nth(PLAIN_OPENINGS).is_none()
+}
+
+/// The records of one line, and what was wrong with it.
+pub fn entries_of_line(
+    kind: LogKind,
+    number: usize,
+    line: &[u8],
+    terminated: bool,
+) -> (Vec<Entry>, Vec<Diagnostic>) {
+    let mut reader = Reader {
+        kind,
+        entries: Vec::new(),
+        diagnostics: Vec::new(),
+    };
+    reader.line(number, line, terminated);
+    (reader.entries, reader.diagnostics)
 }
 
 /// Visit the lines of a log: number, bytes without the line end, and whether there was one.
-fn for_each_line(bytes: &[u8], first_line: usize, mut visit: impl FnMut(usize, &[u8], bool)) {
+pub fn for_each_line<'a>(bytes: &'a [u8], first_line: usize, mut visit: impl FnMut(usize, &'a [u8], bool)) {
     let mut rest = bytes;
     let mut number = first_line;
     while !rest.is_empty() {

@@ -14,6 +14,7 @@ use self_learning::domain::json;
 use self_learning::domain::record::Record;
 use self_learning::domain::score::Totals;
 use self_learning::domain::time::Timestamp;
+use self_learning::domain::view;
 use self_learning::render::index_md;
 use self_learning::store::Batch;
 use serde_json::{Map, Value};
@@ -336,6 +337,24 @@ proptest! {
     }
 
     #[test]
+    fn views_of_cards_are_the_cards_one_by_one(lines in vec(card_line(), 0..12)) {
+        let log: Vec<u8> = lines.iter().flat_map(|line| [line.as_slice(), b"\n"].concat()).collect();
+        let views = view::fold_cards(&log);
+        let (found, expected) = entries(LogKind::Cards, &log, 1);
+        let whole = view::of_records(found.into_iter().map(|entry| (entry.id, entry.record)));
+        prop_assert_eq!(&views.diagnostics, &expected);
+        prop_assert_eq!(views.cards.len(), whole.cards.len());
+        for (short, long) in views.cards.iter().zip(&whole.cards) {
+            prop_assert_eq!(short.record().to_line(), long.record().to_line());
+            prop_assert_eq!(
+                (&short.id, &short.ts, &short.status, &short.scope, short.is_superseded, short.position),
+                (&long.id, &long.ts, &long.status, &long.scope, long.is_superseded, long.position)
+            );
+            prop_assert_eq!((&short.skill, &short.tags, &short.texts), (&long.skill, &long.tags, &long.texts));
+        }
+    }
+
+    #[test]
     fn the_index_is_short_whatever_the_titles(
         titles in vec(any::<String>(), 0..60),
         more in vec("[a-z\n\r\u{2028}\u{85}#`*|-]{0,300}", 0..30),
@@ -376,6 +395,35 @@ fn signal_line() -> impl Strategy<Value = Vec<u8>> {
         6 => plain,
         1 => twice,
         1 => damage().prop_map(|line| line.bytes().to_vec()),
+        1 => vec(any::<u8>(), 0..20),
+    ]
+}
+
+/// Cards in the plain form and in all others.
+fn card_line() -> impl Strategy<Value = Vec<u8>> {
+    let key = select(
+        &["ts", "status", "scope", "superseded_by", "primary_skill", "title", "when_to_use", "solution_steps", "tags", "asks", "x"][..],
+    );
+    let value = prop_oneof![
+        4 => select(
+            &["\"word\"", "\"Accepted \"", "\"portable\"", "[\"a\", \"b\"]", "[\"a\", \" \", \"\"]", "[\"a\", 1, null, {}]", "\"\"",
+              "\" \"", "\"\\n\\\"\"", "\"\\u00e9\"", "\"\\ud83d\"", "null", "true", "[]"][..]
+        ).prop_map(str::to_owned),
+        1 => json_text(),
+        1 => Just(format!("{}{}", "[".repeat(600), "]".repeat(600))),
+    ];
+    let id = prop_oneof![
+        6 => select(&IDS[..]).prop_map(|id| format!("\"{id}\"")),
+        1 => select(&["null", "\" aha_0a \"", "\"\"", "7", "\"aha\\u005f0a\""][..]).prop_map(str::to_owned),
+    ];
+    let card = (id, vec((key, value), 0..6)).prop_map(|(id, fields)| {
+        let fields: String = fields.iter().map(|(key, value)| format!(", \"{key}\": {value}")).collect();
+        format!("{{\"id\": {id}{fields}}}").into_bytes()
+    });
+    prop_oneof![
+        6 => card,
+        1 => damage().prop_map(|line| line.bytes().to_vec()),
+        1 => Just(b"[\"aha_0a\"]".to_vec()),
         1 => vec(any::<u8>(), 0..20),
     ]
 }

@@ -7,5 +7,6 @@ mod fold;
 mod generate;
 mod guard;
 mod race;
+mod rank;
 mod support;
 mod tidy;
