@@ -24,8 +24,19 @@ use crate::support::{Sandbox, finish, write};
 const CARDS: &str = "aha_cards.jsonl";
 const IDS: [&str; 5] = ["aha_0a", "aha_0b", "aha_0c", "aha_0d", "aha_0e"];
 const NUMBERS: [&str; 13] = [
-    "0", "-0", "7", "1.50", "1e3", "1E5", "1e+05", "-2.0e-7", "123456789012345678901234567890", "0.1000", "NaN",
-    "Infinity", "-Infinity",
+    "0",
+    "-0",
+    "7",
+    "1.50",
+    "1e3",
+    "1E5",
+    "1e+05",
+    "-2.0e-7",
+    "123456789012345678901234567890",
+    "0.1000",
+    "NaN",
+    "Infinity",
+    "-Infinity",
 ];
 
 /// JSON text in the spelling of the store, so that what is read can be compared to the letter.
@@ -33,7 +44,8 @@ fn json_text() -> impl Strategy<Value = String> {
     let quoted = |text: String| serde_json::to_string(&text).expect("text is JSON");
     let leaf = prop_oneof![
         select(&NUMBERS[..]).prop_map(str::to_owned),
-        select(&["null", "true", "false", "[]", "{}", "\"1e5\"", "\"a: 1e5\""][..]).prop_map(str::to_owned),
+        select(&["null", "true", "false", "[]", "{}", "\"1e5\"", "\"a: 1e5\""][..])
+            .prop_map(str::to_owned),
         "\\PC{0,12}".prop_map(quoted),
         "[a-c \"\\\\\n\t{}:,é漢😀]{0,12}".prop_map(quoted),
     ];
@@ -46,15 +58,22 @@ fn json_text() -> impl Strategy<Value = String> {
 }
 
 fn object(values: Vec<String>, prefix: &str) -> String {
-    let fields: Vec<String> =
-        values.iter().enumerate().map(|(number, value)| format!("\"{prefix}{number}\": {value}")).collect();
+    let fields: Vec<String> = values
+        .iter()
+        .enumerate()
+        .map(|(number, value)| format!("\"{prefix}{number}\": {value}"))
+        .collect();
     format!("{{{}}}", fields.join(", "))
 }
 
 /// A line as a writer leaves it, without its end.
 #[derive(Debug, Clone)]
 enum Line {
-    Record { id: &'static str, ts: Option<u32>, text: String },
+    Record {
+        id: &'static str,
+        ts: Option<u32>,
+        text: String,
+    },
     /// Anything else, with the problem it is reported as; blank lines are none.
     Damage(Vec<u8>, Option<&'static str>),
 }
@@ -69,12 +88,26 @@ impl Line {
 }
 
 fn record_line() -> impl Strategy<Value = Line> {
-    (select(&IDS[..]), proptest::option::of(0..60_u32), vec(json_text(), 0..4)).prop_map(|(id, ts, values)| {
-        let time = ts.map(|second| format!(", \"ts\": \"{}\"", time(second))).unwrap_or_default();
-        let fields: String =
-            values.iter().enumerate().map(|(number, value)| format!(", \"x{number}\": {value}")).collect();
-        Line::Record { id, ts, text: format!("{{\"id\": \"{id}\"{time}{fields}}}") }
-    })
+    (
+        select(&IDS[..]),
+        proptest::option::of(0..60_u32),
+        vec(json_text(), 0..4),
+    )
+        .prop_map(|(id, ts, values)| {
+            let time = ts
+                .map(|second| format!(", \"ts\": \"{}\"", time(second)))
+                .unwrap_or_default();
+            let fields: String = values
+                .iter()
+                .enumerate()
+                .map(|(number, value)| format!(", \"x{number}\": {value}"))
+                .collect();
+            Line::Record {
+                id,
+                ts,
+                text: format!("{{\"id\": \"{id}\"{time}{fields}}}"),
+            }
+        })
 }
 
 fn time(second: u32) -> String {
@@ -86,7 +119,10 @@ fn damage() -> impl Strategy<Value = Line> {
         (b"", None),
         (b"   \t", None),
         (b"null", Some("not_an_object")),
-        (b"[\"aha_used\", \"aha_0a\", null, \"1\"]", Some("not_an_object")),
+        (
+            b"[\"aha_used\", \"aha_0a\", null, \"1\"]",
+            Some("not_an_object"),
+        ),
         (b"{\"id\": \"aha_0a\", \"ti", Some("not_json")),
         (b"{oops", Some("not_json")),
         (b"\x00\x00\x00\x00", Some("not_json")),
@@ -106,7 +142,10 @@ fn damaged_log() -> impl Strategy<Value = Vec<Line>> {
 }
 
 fn bytes(lines: &[Line]) -> Vec<u8> {
-    lines.iter().flat_map(|line| [line.bytes(), b"\n"].concat()).collect()
+    lines
+        .iter()
+        .flat_map(|line| [line.bytes(), b"\n"].concat())
+        .collect()
 }
 
 /// What an item is, told the plain way.
@@ -137,7 +176,11 @@ fn model(lines: &[Line]) -> Vec<Model> {
         }
     }
     let of = |id: &str| -> Model {
-        let all: Vec<_> = records.iter().enumerate().filter(|(_, record)| record.1 == id).collect();
+        let all: Vec<_> = records
+            .iter()
+            .enumerate()
+            .filter(|(_, record)| record.1 == id)
+            .collect();
         let (_, first) = all[0];
         let (position, last) = all[all.len() - 1];
         Model {
@@ -165,7 +208,10 @@ fn told(item: &Item) -> Model {
 
 /// Current version of every id, as text.
 fn current(log: &Log) -> BTreeMap<String, String> {
-    log.items.iter().map(|item| (item.id.clone(), item.record.to_line())).collect()
+    log.items
+        .iter()
+        .map(|item| (item.id.clone(), item.record.to_line()))
+        .collect()
 }
 
 fn apply_all(log: &mut Log, entries: Vec<Entry>) {
@@ -377,19 +423,43 @@ fn signal_line() -> impl Strategy<Value = Vec<u8>> {
         ]
     };
     let kind = select(
-        &["\"aha_used\"", "\"aha_recalled\"", "\"aha_quarantined\"", "\"aha_released\"", "\"rec_reinforced\"", "\"rec_used\"", "1", "null"][..],
+        &[
+            "\"aha_used\"",
+            "\"aha_recalled\"",
+            "\"aha_quarantined\"",
+            "\"aha_released\"",
+            "\"rec_reinforced\"",
+            "\"rec_used\"",
+            "1",
+            "null",
+        ][..],
     );
     let context = prop_oneof![
         json_text(),
-        select(&["\"\\ud83d\"", "\"\\ud83d\\ude00\"", "{\"kind\": \"aha_used\"}", "1e5", "NaN"][..]).prop_map(str::to_owned),
+        select(
+            &[
+                "\"\\ud83d\"",
+                "\"\\ud83d\\ude00\"",
+                "{\"kind\": \"aha_used\"}",
+                "1e5",
+                "NaN"
+            ][..]
+        )
+        .prop_map(str::to_owned),
         Just(format!("{}{}", "[".repeat(600), "]".repeat(600))),
     ];
     let about = select(&["aha_id", "rec_id"][..]);
-    let plain = (kind, about, id(), 0..60_u32, context).prop_map(|(kind, about, id, second, context)| {
-        format!("{{\"ts\": \"{}\", \"kind\": {kind}, \"{about}\": {id}, \"context\": {context}}}", time(second)).into_bytes()
-    });
+    let plain =
+        (kind, about, id(), 0..60_u32, context).prop_map(|(kind, about, id, second, context)| {
+            format!(
+                "{{\"ts\": \"{}\", \"kind\": {kind}, \"{about}\": {id}, \"context\": {context}}}",
+                time(second)
+            )
+            .into_bytes()
+        });
     let twice = (id(), id()).prop_map(|(first, second)| {
-        format!("{{\"kind\": \"aha_used\", \"aha_id\": {first}, \"aha_id\": {second}}}").into_bytes()
+        format!("{{\"kind\": \"aha_used\", \"aha_id\": {first}, \"aha_id\": {second}}}")
+            .into_bytes()
     });
     prop_oneof![
         6 => plain,
@@ -402,7 +472,19 @@ fn signal_line() -> impl Strategy<Value = Vec<u8>> {
 /// Cards in the plain form and in all others.
 fn card_line() -> impl Strategy<Value = Vec<u8>> {
     let key = select(
-        &["ts", "status", "scope", "superseded_by", "primary_skill", "title", "when_to_use", "solution_steps", "tags", "asks", "x"][..],
+        &[
+            "ts",
+            "status",
+            "scope",
+            "superseded_by",
+            "primary_skill",
+            "title",
+            "when_to_use",
+            "solution_steps",
+            "tags",
+            "asks",
+            "x",
+        ][..],
     );
     let value = prop_oneof![
         4 => select(
@@ -417,7 +499,10 @@ fn card_line() -> impl Strategy<Value = Vec<u8>> {
         1 => select(&["null", "\" aha_0a \"", "\"\"", "7", "\"aha\\u005f0a\""][..]).prop_map(str::to_owned),
     ];
     let card = (id, vec((key, value), 0..6)).prop_map(|(id, fields)| {
-        let fields: String = fields.iter().map(|(key, value)| format!(", \"{key}\": {value}")).collect();
+        let fields: String = fields
+            .iter()
+            .map(|(key, value)| format!(", \"{key}\": {value}"))
+            .collect();
         format!("{{\"id\": {id}{fields}}}").into_bytes()
     });
     prop_oneof![
@@ -431,16 +516,36 @@ fn card_line() -> impl Strategy<Value = Vec<u8>> {
 fn index_batch(titles: &[String], more: &[String], used: &[&str]) -> Batch {
     let record = |id: String| Record(Map::new()).with("id", id).with("ts", time(1));
     let card = |(number, title): (usize, &String)| {
-        record(format!("aha_{number}")).with("title", title.as_str()).with("shareable", true)
+        record(format!("aha_{number}"))
+            .with("title", title.as_str())
+            .with("shareable", true)
     };
-    let recommendation = |(number, title): (usize, &String)| record(format!("rec_{number}")).with("title", title.as_str());
+    let recommendation = |(number, title): (usize, &String)| {
+        record(format!("rec_{number}")).with("title", title.as_str())
+    };
     let signal = |(number, kind): (usize, &&str)| {
-        Record(Map::new()).with("kind", *kind).with("aha_id", format!("aha_{}", number / 2)).with("ts", time(2))
+        Record(Map::new())
+            .with("kind", *kind)
+            .with("aha_id", format!("aha_{}", number / 2))
+            .with("ts", time(2))
     };
     Batch::from([
-        (LogKind::Cards, titles.iter().chain(more).enumerate().map(card).collect()),
-        (LogKind::Recommendations, more.iter().chain(titles).enumerate().map(recommendation).collect()),
-        (LogKind::Signals, used.iter().enumerate().map(signal).collect()),
+        (
+            LogKind::Cards,
+            titles.iter().chain(more).enumerate().map(card).collect(),
+        ),
+        (
+            LogKind::Recommendations,
+            more.iter()
+                .chain(titles)
+                .enumerate()
+                .map(recommendation)
+                .collect(),
+        ),
+        (
+            LogKind::Signals,
+            used.iter().enumerate().map(signal).collect(),
+        ),
     ])
 }
 
@@ -476,8 +581,16 @@ fn surroundings() -> Ctx {
 fn reading(ids: &[String]) -> Vec<Vec<String>> {
     let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<String>>();
     let mut commands: Vec<Vec<String>> = [
-        "list", "list --limit 0", "list --all --limit 0", "list --history --limit 0", "list --query jira --query cache",
-        "list --query timeout --limit 3", "review", "review --days 400 --top-aha-limit 50", "repair", "doctor",
+        "list",
+        "list --limit 0",
+        "list --all --limit 0",
+        "list --history --limit 0",
+        "list --query jira --query cache",
+        "list --query timeout --limit 3",
+        "review",
+        "review --days 400 --top-aha-limit 50",
+        "repair",
+        "doctor",
         "doctor --audit",
     ]
     .into_iter()
@@ -501,8 +614,16 @@ fn check_reading(sandbox: &Sandbox) {
             arguments.extend(["--format", format]);
             let first = sandbox.run(&arguments);
             let second = sandbox.run(&arguments);
-            let allowed: &[i32] = if command[0] == "doctor" { &[0, 5] } else { &[0] };
-            assert!(allowed.contains(&first.code), "{arguments:?}: {}", first.stderr);
+            let allowed: &[i32] = if command[0] == "doctor" {
+                &[0, 5]
+            } else {
+                &[0]
+            };
+            assert!(
+                allowed.contains(&first.code),
+                "{arguments:?}: {}",
+                first.stderr
+            );
             assert_eq!(
                 (first.code, &first.stdout, &first.stderr),
                 (second.code, &second.stdout, &second.stderr),
@@ -530,15 +651,25 @@ fn a_card_without_an_id_stays_one_card_when_it_changes() {
         &["record", "--title", "no id", "--when", "w", "--step", "s"],
     ] {
         let sandbox = Sandbox::new();
-        sandbox.seed(CARDS, "{\"title\": \"no id\", \"when_to_use\": \"w\", \"ts\": \"2026-01-01T00:00:00Z\"}\n");
-        let id = sandbox.json(&["list"])["items"][0]["id"].as_str().expect("an id").to_owned();
+        sandbox.seed(
+            CARDS,
+            "{\"title\": \"no id\", \"when_to_use\": \"w\", \"ts\": \"2026-01-01T00:00:00Z\"}\n",
+        );
+        let id = sandbox.json(&["list"])["items"][0]["id"]
+            .as_str()
+            .expect("an id")
+            .to_owned();
         let mut command = arguments.to_vec();
         if arguments.ends_with(&["--id"]) {
             command.push(&id);
         }
         sandbox.run(&command).ok();
         let list = sandbox.json(&["list"]);
-        assert_eq!((&list["count"], &list["items"][0]["id"]), (&Value::from(1), &Value::from(id.as_str())), "{command:?}");
+        assert_eq!(
+            (&list["count"], &list["items"][0]["id"]),
+            (&Value::from(1), &Value::from(id.as_str())),
+            "{command:?}"
+        );
         assert!(sandbox.records(CARDS).len() > 1, "{command:?}");
     }
 }
@@ -706,8 +837,20 @@ proptest! {
 fn plain_json_text() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         select(&NUMBERS[..]).prop_map(str::to_owned),
-        select(&["null", "true", "false", "[]", "{}", "\"word\"", "\"two words\"", "\"\"", "\"漢字 – ü\""][..])
-            .prop_map(str::to_owned),
+        select(
+            &[
+                "null",
+                "true",
+                "false",
+                "[]",
+                "{}",
+                "\"word\"",
+                "\"two words\"",
+                "\"\"",
+                "\"漢字 – ü\""
+            ][..]
+        )
+        .prop_map(str::to_owned),
     ];
     leaf.prop_recursive(3, 12, 4, |inner| {
         prop_oneof![

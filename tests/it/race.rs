@@ -34,16 +34,25 @@ fn at_once<T: Send>(threads: usize, action: impl Fn(usize) -> T + Sync) -> Vec<T
             })
         };
         let running: Vec<_> = (0..threads).map(start).collect();
-        running.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        running
+            .into_iter()
+            .map(|thread| thread.join().expect("no panic"))
+            .collect()
     })
 }
 
 fn record(sandbox: &Sandbox, card: &Value) -> Run {
-    sandbox.run_with(&["record"], json!({ "aha_cards": [card] }).to_string().as_bytes())
+    sandbox.run_with(
+        &["record"],
+        json!({ "aha_cards": [card] }).to_string().as_bytes(),
+    )
 }
 
 fn outcome(run: &Run) -> String {
-    run.json()["results"][0]["outcome"].as_str().expect("an outcome").to_owned()
+    run.json()["results"][0]["outcome"]
+        .as_str()
+        .expect("an outcome")
+        .to_owned()
 }
 
 /// What readers see while writers are at work; every look is checked.
@@ -97,7 +106,10 @@ impl Readers<'_> {
     fn list(&self) -> usize {
         let (mut looks, mut seen) = (0, 0);
         while self.writing() {
-            let run = self.sandbox.run(&["list", "--limit", "0", "--format", "json"]).ok();
+            let run = self
+                .sandbox
+                .run(&["list", "--limit", "0", "--format", "json"])
+                .ok();
             assert_eq!(run.stderr, "", "damage where there is none");
             let answer = run.json();
             let count = answer["items"].as_array().expect("items").len();
@@ -114,11 +126,23 @@ impl Readers<'_> {
         while self.writing() {
             let now = self.sandbox.log(CARDS);
             assert!(now.starts_with(&before), "what is stored was changed");
-            let from = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            let to = now.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            for line in now[from..to.max(from)].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let from = before
+                .iter()
+                .rposition(|byte| *byte == b'\n')
+                .map_or(0, |at| at + 1);
+            let to = now
+                .iter()
+                .rposition(|byte| *byte == b'\n')
+                .map_or(0, |at| at + 1);
+            for line in now[from..to.max(from)]
+                .split(|byte| *byte == b'\n')
+                .filter(|line| !line.is_empty())
+            {
                 let line: Result<Value, _> = serde_json::from_slice(line);
-                assert!(line.is_ok_and(|line| line["id"].is_string()), "half a record");
+                assert!(
+                    line.is_ok_and(|line| line["id"].is_string()),
+                    "half a record"
+                );
             }
             before = now;
             looks += 1;
@@ -152,9 +176,16 @@ fn processes_recording_different_cards_lose_none() {
     let (ids, looks) = Readers::during(&sandbox, || {
         at_once(writers, |writer| {
             let card = |number: usize| {
-                let run = record(&sandbox, &json!({ "title": format!("card {number} of writer {writer}") })).ok();
+                let run = record(
+                    &sandbox,
+                    &json!({ "title": format!("card {number} of writer {writer}") }),
+                )
+                .ok();
                 assert_eq!(outcome(&run), "created");
-                run.json()["results"][0]["id"].as_str().expect("an id").to_owned()
+                run.json()["results"][0]["id"]
+                    .as_str()
+                    .expect("an id")
+                    .to_owned()
             };
             (0..records).map(card).collect::<Vec<String>>()
         })
@@ -170,7 +201,10 @@ fn processes_recording_different_cards_lose_none() {
         .collect();
     assert_eq!(stored, acknowledged);
     println!("{writers} × {records} records; {looks:?}");
-    assert!(looks.list > 0 && looks.log > 0 && looks.index > 0, "{looks:?}");
+    assert!(
+        looks.list > 0 && looks.log > 0 && looks.index > 0,
+        "{looks:?}"
+    );
 }
 
 #[test]
@@ -179,15 +213,26 @@ fn processes_recording_whole_batches_lose_none() {
     let runs = at_once(64, |writer| {
         let card = |number: usize| json!({ "title": format!("card {number} of writer {writer}") });
         let cards: Vec<Value> = (0..50).map(card).collect();
-        sandbox.run_with(&["record"], json!({ "aha_cards": cards }).to_string().as_bytes()).ok()
+        sandbox
+            .run_with(
+                &["record"],
+                json!({ "aha_cards": cards }).to_string().as_bytes(),
+            )
+            .ok()
     });
     assert_eq!(runs.len(), 64);
     let records = sandbox.records(CARDS);
-    let ids: BTreeSet<&str> = records.iter().filter_map(|card| card["id"].as_str()).collect();
+    let ids: BTreeSet<&str> = records
+        .iter()
+        .filter_map(|card| card["id"].as_str())
+        .collect();
     assert_eq!((records.len(), ids.len()), (3_200, 3_200));
     // Each batch stands together, in its order.
     for batch in records.chunks(50) {
-        let writer = batch[0]["title"].as_str().expect("a title").trim_start_matches("card 0 of ");
+        let writer = batch[0]["title"]
+            .as_str()
+            .expect("a title")
+            .trim_start_matches("card 0 of ");
         for (number, card) in batch.iter().enumerate() {
             assert_eq!(card["title"], format!("card {number} of {writer}"));
         }
@@ -222,16 +267,29 @@ fn the_same_card_from_many_processes_is_one_card() {
     for run in &runs {
         *outcomes.entry(outcome(run)).or_default() += 1;
     }
-    assert_eq!(outcomes, [("created".to_owned(), 1), ("reinforced".to_owned(), 15)].into());
+    assert_eq!(
+        outcomes,
+        [("created".to_owned(), 1), ("reinforced".to_owned(), 15)].into()
+    );
     let cards = sandbox.records(CARDS);
-    let ids: BTreeSet<&str> = cards.iter().filter_map(|card| card["id"].as_str()).collect();
+    let ids: BTreeSet<&str> = cards
+        .iter()
+        .filter_map(|card| card["id"].as_str())
+        .collect();
     assert_eq!((cards.len(), ids.len()), (1, 1));
     let signals = sandbox.records("signals.jsonl");
     assert_eq!(signals.len(), 15);
-    assert!(signals.iter().all(|signal| signal["kind"] == "aha_reinforced"));
+    assert!(
+        signals
+            .iter()
+            .all(|signal| signal["kind"] == "aha_reinforced")
+    );
     let review = sandbox.json(&["review", "--format", "json"]);
     let top = &review["aha"]["top_by_score"][0];
-    assert_eq!((&top["score"], &top["counts"]["aha_reinforced"]), (&json!(16), &json!(15)));
+    assert_eq!(
+        (&top["score"], &top["counts"]["aha_reinforced"]),
+        (&json!(16), &json!(15))
+    );
     // All of them were the first to write here; the rule is added once.
     let rules = fs::read_to_string(sandbox.repo().join(".gitignore")).expect("a rule");
     assert_eq!(rules.matches(".agent-skills/").count(), 1, "{rules}");
@@ -241,21 +299,32 @@ fn the_same_card_from_many_processes_is_one_card() {
 fn every_writing_command_joins_the_race() {
     let sandbox = patient();
     let card = sandbox.card(json!({ "title": "Contended", "tags": ["first"] }));
-    let answer = sandbox.record(&json!({ "recommendations": [{ "title": "Contended too", "why": "w" }] }));
-    let recommendation = answer["results"][0]["id"].as_str().expect("an id").to_owned();
+    let answer =
+        sandbox.record(&json!({ "recommendations": [{ "title": "Contended too", "why": "w" }] }));
+    let recommendation = answer["results"][0]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
     // One line that is cut off, for `repair` to find.
     let mut log = sandbox.log(CARDS);
     log.extend(b"{\"id\": \"aha_cut\", \"ti");
     sandbox.seed(CARDS, log);
     record(&sandbox, &json!({ "title": "Heals the log" })).ok();
-    let rounds = 6;
-    let statuses = ["accepted", "in_progress", "done", "proposed", "rejected", "deprecated"];
+    let statuses = [
+        "accepted",
+        "in_progress",
+        "done",
+        "proposed",
+        "rejected",
+        "deprecated",
+    ];
+    let rounds = statuses.len();
     at_once(8, |writer| {
-        for round in 0..rounds {
+        for (round, status) in statuses.into_iter().enumerate() {
             let tag = format!("tag-{writer}-{round}");
             let run = match writer {
                 0 | 1 => sandbox.run(&["edit", "--id", &card, "--add-tag", &tag]),
-                2 => sandbox.run(&["rec-status", "--id", &recommendation, "--status", statuses[round]]),
+                2 => sandbox.run(&["rec-status", "--id", &recommendation, "--status", status]),
                 3 => sandbox.run(&["repair", "--apply"]),
                 4 => sandbox.run(&["init"]),
                 5 => record(&sandbox, &json!({ "title": format!("new {round}") })),
@@ -269,24 +338,42 @@ fn every_writing_command_joins_the_race() {
     let history = sandbox.json(&["history", "--id", &card, "--format", "json"]);
     assert_eq!(history["rev"], 1 + 2 * rounds, "every edit is a version");
     let current = &history["versions"][2 * rounds]["item"];
-    let tags: BTreeSet<&str> = current["tags"].as_array().expect("tags").iter().filter_map(Value::as_str).collect();
-    assert_eq!(tags.len(), 1 + 2 * rounds, "no edit undid another: {tags:?} in {shown:#}");
+    let tags: BTreeSet<&str> = current["tags"]
+        .as_array()
+        .expect("tags")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    assert_eq!(
+        tags.len(),
+        1 + 2 * rounds,
+        "no edit undid another: {tags:?} in {shown:#}"
+    );
     let history = sandbox.json(&["history", "--id", &recommendation, "--format", "json"]);
     assert_eq!(history["rev"], 1 + rounds);
     assert_eq!(history["versions"][rounds]["status"], "deprecated");
     let signals = sandbox.records("signals.jsonl");
-    let used = signals.iter().filter(|signal| signal["kind"] == "aha_used").count();
+    let used = signals
+        .iter()
+        .filter(|signal| signal["kind"] == "aha_used")
+        .count();
     assert_eq!(used, rounds);
     // The damage was acknowledged by one `repair` and left alone by the others.
-    let acknowledged =
-        sandbox.records("events.jsonl").iter().filter(|event| event["kind"] == "repair_acknowledged").count();
+    let acknowledged = sandbox
+        .records("events.jsonl")
+        .iter()
+        .filter(|event| event["kind"] == "repair_acknowledged")
+        .count();
     assert_eq!(acknowledged, 1);
     let damage = sandbox.json(&["repair", "--check", "--format", "json"]);
     assert_eq!(damage["problems"].as_array().map(Vec::len), Some(1));
     // INDEX.md tells what the logs tell.
     let index = sandbox.log("INDEX.md");
     sandbox.run(&["init"]).ok();
-    assert_eq!(String::from_utf8_lossy(&index), String::from_utf8_lossy(&sandbox.log("INDEX.md")));
+    assert_eq!(
+        String::from_utf8_lossy(&index),
+        String::from_utf8_lossy(&sandbox.log("INDEX.md"))
+    );
 }
 
 #[test]
@@ -295,7 +382,10 @@ fn a_held_lock_makes_writers_give_up_and_name_the_file() {
     sandbox.env("SELF_LEARNING_LOCK_WAIT_MS", "150");
     let card = sandbox.card(json!({ "title": "Stored" }));
     let answer = sandbox.record(&json!({ "recommendations": [{ "title": "Stored too" }] }));
-    let recommendation = answer["results"][0]["id"].as_str().expect("an id").to_owned();
+    let recommendation = answer["results"][0]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
     sandbox.run(&["edit", "--id", &card, "--add-tag", "t"]).ok();
     let path = sandbox.store().join(".lock");
     let holder = fs::File::open(&path).expect("the lock");
@@ -322,10 +412,20 @@ fn a_held_lock_makes_writers_give_up_and_name_the_file() {
         let started = Instant::now();
         let run = sandbox.run(arguments);
         let waited = started.elapsed();
-        assert_eq!((run.code, run.stderr.as_str()), (6, error.as_str()), "{arguments:?}");
+        assert_eq!(
+            (run.code, run.stderr.as_str()),
+            (6, error.as_str()),
+            "{arguments:?}"
+        );
         assert_eq!(run.json()["error"]["code"], "store_busy", "{arguments:?}");
-        assert!(waited >= Duration::from_millis(150), "{arguments:?} waited {waited:?}");
-        assert!(waited < Duration::from_secs(5), "{arguments:?} waited {waited:?}");
+        assert!(
+            waited >= Duration::from_millis(150),
+            "{arguments:?} waited {waited:?}"
+        );
+        assert!(
+            waited < Duration::from_secs(5),
+            "{arguments:?} waited {waited:?}"
+        );
     }
     assert_eq!(sandbox.snapshot(), before, "nothing is written");
     // Readers do not wait, also where a line is cut off.
@@ -333,7 +433,13 @@ fn a_held_lock_makes_writers_give_up_and_name_the_file() {
         let mut log = sandbox.log(CARDS);
         log.extend(tail.as_bytes());
         sandbox.seed(CARDS, log);
-        for arguments in [&["list"][..], &["review"], &["show", &card], &["history", "--id", &card], &["repair"]] {
+        for arguments in [
+            &["list"][..],
+            &["review"],
+            &["show", &card],
+            &["history", "--id", &card],
+            &["repair"],
+        ] {
             let started = Instant::now();
             sandbox.run(arguments).ok();
             assert!(started.elapsed() < Duration::from_secs(2), "{arguments:?}");
@@ -349,12 +455,18 @@ fn worktrees_of_one_repository_share_one_memory() {
     fs::remove_dir(sandbox.repo().join(".git")).expect("the stand-in");
     let git = |arguments: &[&str]| {
         let mut command = sandbox.command("git");
-        command.args(["-c", "user.name=dev", "-c", "user.email=dev@example.org"]).args(arguments);
+        command
+            .args(["-c", "user.name=dev", "-c", "user.email=dev@example.org"])
+            .args(arguments);
         finish(command, b"").ok()
     };
     git(&["init", "--quiet"]);
     git(&["commit", "--quiet", "--allow-empty", "--message", "first"]);
-    let trees = [sandbox.repo(), sandbox.root().join("second"), sandbox.root().join("third")];
+    let trees = [
+        sandbox.repo(),
+        sandbox.root().join("second"),
+        sandbox.root().join("third"),
+    ];
     for tree in &trees[1..] {
         git(&["worktree", "add", "--quiet", tree.to_str().expect("UTF-8")]);
     }
@@ -367,12 +479,21 @@ fn worktrees_of_one_repository_share_one_memory() {
         let title = format!("from worktree {} by {writer}", writer % 3);
         run_in(&trees[writer % 3], &["record", "--title", &title])
     });
-    let lists: Vec<Value> =
-        trees.iter().map(|tree| run_in(tree, &["list", "--limit", "0"]).json()).collect();
+    let lists: Vec<Value> = trees
+        .iter()
+        .map(|tree| run_in(tree, &["list", "--limit", "0"]).json())
+        .collect();
     assert_eq!(lists[0]["count"], 9);
-    assert!(lists.iter().all(|list| list["items"] == lists[0]["items"]), "{lists:#?}");
+    assert!(
+        lists.iter().all(|list| list["items"] == lists[0]["items"]),
+        "{lists:#?}"
+    );
     assert_eq!(sandbox.records(CARDS).len(), 9);
     for tree in &trees[1..] {
-        assert!(!tree.join(".agent-skills").exists(), "{} has no store of its own", tree.display());
+        assert!(
+            !tree.join(".agent-skills").exists(),
+            "{} has no store of its own",
+            tree.display()
+        );
     }
 }
