@@ -1,20 +1,20 @@
 //! Parse, look around, run, write, exit. Nothing else may print.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use self_learning::cli::Cli;
 use self_learning::ctx::Ctx;
 use self_learning::error::Error;
 use self_learning::render::Form;
-use self_learning::{Outcome, failure, run};
+use self_learning::{Outcome, failure, form, run};
 
 fn main() -> ExitCode {
     let outcome = match Cli::try_parse() {
         Ok(cli) => match Ctx::from_environment() {
             Ok(ctx) => run(&cli, &ctx, &mut io::stdin().lock()),
-            Err(message) => failure(&Error::usage(message), Form::Text),
+            Err(error) => failure(&error, form(&cli.command, io::stdout().is_terminal())),
         },
         Err(error) => usage(&error),
     };
@@ -37,12 +37,15 @@ fn usage(error: &clap::Error) -> Outcome {
         };
     }
     let text = error.to_string();
-    let arguments: Vec<String> = std::env::args().collect();
+    // Arguments need not be text; a complaint about that must not fail itself.
+    let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let json = arguments.windows(2).any(|pair| pair[0].starts_with("--f") && pair[1] == "json")
         || arguments.iter().any(|argument| argument.starts_with("--f") && argument.ends_with("=json"));
-    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let form = if json { Form::Json } else { Form::Text };
-    let hint = arguments.get(1).map_or("self-learning --help".to_owned(), |verb| format!("self-learning {verb} --help"));
+    let verb = arguments.get(1).filter(|verb| Cli::command().find_subcommand(verb).is_some());
+    let hint = verb.map_or("self-learning --help".to_owned(), |verb| format!("self-learning {verb} --help"));
     let mut outcome = failure(&Error::usage(message).hint(hint), form);
     outcome.stderr = text;
     outcome

@@ -28,24 +28,39 @@ pub fn run(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
     let store = project_store(ctx);
     let first_write = !store.exists();
     let global_ids = global_card_ids(ctx);
-    let mut locked = store.lock(ctx.lock_wait)?;
-    let mut snapshot = Snapshot::load(&store)?;
     let options = guard::Options {
         strip_invisible: args.strip_invisible,
     };
-    let decider = Decider {
-        snapshot: &snapshot,
-        ctx,
-        options,
-        cards: HashMap::new(),
-        recommendations: HashMap::new(),
-        out: Decision::default(),
+    let decide = |snapshot: &Snapshot, payload: Payload| {
+        let decider = Decider {
+            snapshot,
+            ctx,
+            options,
+            cards: HashMap::new(),
+            recommendations: HashMap::new(),
+            out: Decision::default(),
+        };
+        decider.decide(payload, &global_ids)
     };
-    let decision = decider.decide(payload, &global_ids);
+    let mut snapshot = Snapshot::default();
+    let in_vain = first_write.then(|| decide(&snapshot, payload.clone())).filter(|decision| decision.batch.is_empty());
+    let mut commit_notes = Vec::new();
+    let decision = match in_vain {
+        // What is refused as a whole makes no store.
+        Some(decision) => decision,
+        None => {
+            let mut locked = store.lock(ctx.lock_wait)?;
+            snapshot = Snapshot::load(&store)?;
+            let decision = decide(&snapshot, payload);
+            if !decision.batch.is_empty() {
+                commit_notes = commit(ctx, &mut locked, &mut snapshot, &decision.batch)?;
+            }
+            decision
+        }
+    };
     let mut notes = decision.notes;
-    notes.extend(commit(ctx, &mut locked, &mut snapshot, &decision.batch)?);
-    drop(locked);
-    if first_write {
+    notes.extend(commit_notes);
+    if first_write && !decision.batch.is_empty() {
         notes.extend(init::place_notes(ctx));
         if ctx.in_git {
             match gitignore::protect(&ctx.repo_root) {
@@ -466,13 +481,7 @@ impl Decider<'_> {
         let Some(current) = self.current_card(id).cloned() else {
             return (Outcome::Refused, None);
         };
-        let mut updated = current.clone();
-        for (key, value) in map.iter().filter(|(key, _)| stated.contains(key)) {
-            let says_nothing = !truthy(value) && !matches!(value, Value::Bool(_));
-            if !says_nothing && !matches!(key.as_str(), "id" | "ts") {
-                updated = updated.with(key, value.clone());
-            }
-        }
+        let mut updated = stated_over(current.clone(), map, stated);
         let status = CardStatus::of(updated.0.get("status"));
         updated = updated.with("status", status.as_str());
         if updated == current {
@@ -518,6 +527,7 @@ impl Decider<'_> {
         default_skill: Option<&str>,
         keys: &mut KeyTable,
     ) {
+        let stated: Vec<String> = map.keys().cloned().collect();
         set_skill_and_scope(&mut map, default_skill);
         set_default(&mut map, "ts", || self.ctx.now.to_text().into());
         let given = given_id(&map);
@@ -544,14 +554,22 @@ impl Decider<'_> {
             return self.result("recommendation", item, Outcome::Reinforced, &id, title, why);
         }
         let derived = ids::item_id("rec_", &record.0);
-        let known = given.as_deref().is_some_and(|id| self.current_recommendation(id).is_some());
-        let id = match given.filter(|id| nameable(id)) {
+        let known = given.as_deref().and_then(|id| self.current_recommendation(id)).cloned();
+        let id = match given.filter(|id| known.is_some() || nameable(id)) {
             Some(id) => id,
             None => ids::free_id(&derived, |id| self.current_recommendation(id).is_some()),
         };
-        let status = RecommendationStatus::of(record.0.get("status"));
-        let mut why = known.then(|| format!("replaces the version of {id} before it"));
+        let mut why = known.is_some().then(|| format!("the given fields replace those of {id}; the others stay"));
         let ts = record.0.get("ts").cloned().unwrap_or_default();
+        let updates = known.is_some();
+        let record = match known {
+            Some(known) => {
+                let updated = stated_over(known, &record.0, &stated).with("ts", ts.clone());
+                if stated.iter().any(|key| key == "last_touched_ts") { updated } else { updated.with("last_touched_ts", ts.clone()) }
+            }
+            None => record,
+        };
+        let status = RecommendationStatus::of(record.0.get("status"));
         let mut record = record.with("id", id.clone()).with("status", status.as_str());
         if let RecommendationStatus::Other(text) = &status {
             why = Some(format!("the status `{text}` is not known; the recommendation is proposed"));
@@ -562,7 +580,7 @@ impl Decider<'_> {
         self.note_redactions(verdict, "recommendation", Some(&id));
         self.recommendations.insert(id.clone(), record.clone());
         self.push(LogKind::Recommendations, record);
-        let outcome = if known { Outcome::Merged } else { Outcome::Created };
+        let outcome = if updates { Outcome::Merged } else { Outcome::Created };
         self.result("recommendation", item, outcome, &id, title, why);
     }
 
@@ -610,6 +628,17 @@ impl Decider<'_> {
             self.out.usage.written.push(Value::Object(signal.0));
         }
     }
+}
+
+/// A stored item with the fields that a payload states; what says nothing takes nothing away.
+fn stated_over(mut stored: Record, map: &Map<String, Value>, stated: &[String]) -> Record {
+    for (key, value) in map.iter().filter(|(key, _)| stated.contains(key)) {
+        let says_nothing = !truthy(value) && !matches!(value, Value::Bool(_));
+        if !says_nothing && !matches!(key.as_str(), "id" | "ts") {
+            stored = stored.with(key, value.clone());
+        }
+    }
+    stored
 }
 
 /// The event's skill, else the only one that the items name.

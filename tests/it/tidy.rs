@@ -13,7 +13,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("report", &["domain"]),
     ("render", &["report", "domain", "guard", "error"]),
     ("commands", &["domain", "guard", "store", "rank", "backport", "report", "render", "cli", "ctx", "error"]),
-    ("ctx", &["domain"]),
+    ("ctx", &["domain", "error"]),
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
