@@ -86,8 +86,10 @@ pub fn run(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
         }
     }
     let refused = decision.results.iter().filter(|item| item.outcome == Outcome::Refused).count();
-    let nothing_taken = written.is_empty() && refused > 0;
-    let complaint = complaint(&decision.results, refused, nothing_taken);
+    let unknown_ids = decision.usage.errors.len() + decision.usage.invalid_ids.len();
+    let nothing_taken = written.is_empty() && refused + unknown_ids > 0;
+    let complaint = complaint(&decision.results, refused, nothing_taken)
+        .or_else(|| unused(&decision.usage, nothing_taken));
     let report = report::Record {
         ok: !nothing_taken,
         place: place(ctx),
@@ -125,6 +127,24 @@ fn complaint(results: &[ItemResult], refused: usize, nothing_taken: bool) -> Opt
     });
     if !nothing_taken {
         error.kind = crate::error::Kind::Failed;
+        error.code = WARNING;
+    }
+    Some(error)
+}
+
+/// What stderr says of used ids that name nothing.
+fn unused(usage: &UsageSignals, nothing_taken: bool) -> Option<Error> {
+    let unknown = usage.errors.first().map(|missing| (missing.error.clone(), missing.nearest.first()));
+    let invalid = || usage.invalid_ids.first().map(|invalid| {
+        (format!("`{}` is no id of this store", invalid.id), None)
+    });
+    let (message, near) = unknown.or_else(invalid)?;
+    let error = Error::not_found(message);
+    let mut error = match near {
+        Some(id) => error.hint(format!("did you mean {id}? self-learning show {id}")),
+        None => error.hint("self-learning list --limit 0 shows the ids"),
+    };
+    if !nothing_taken {
         error.code = WARNING;
     }
     Some(error)
@@ -171,7 +191,7 @@ fn input(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Payload>
         return payload::from_lines(&text);
     }
     if let Some(excess) = guard::limits::check_payload(text.len()) {
-        return Err(Error::refused("too_large", excess.message("the payload"))
+        return Err(Error::refused("too_large", excess.message(""))
             .hint("record it in parts, or by lines: self-learning record --jsonl FILE"));
     }
     let mut notes = Vec::new();

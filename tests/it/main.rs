@@ -1,5 +1,7 @@
 //! The one integration binary: everything through the real program, or through the library's rooms.
 
+mod defects;
+mod defects_recall;
 mod guard;
 mod support;
 mod tidy;
