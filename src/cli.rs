@@ -84,6 +84,12 @@ pub enum Command {
     Repair(Repair),
     /// Copy cards to the global store
     Promote(Promote),
+    /// Let a quarantined card back into recall
+    Release(Release),
+    /// Remove the text of an item from the store for good
+    Purge(Purge),
+    /// Check the store's health; with --audit also what it holds
+    Doctor(Doctor),
     /// Graduate cards into a skill as a reviewable diff
     ExportBackport(ExportBackport),
     /// Check what was graduated into a skill
@@ -118,9 +124,9 @@ pub struct Init {
 /// refused and why. `self-learning schema record` prints the shape.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  echo '{\"aha_cards\":[{\"title\":\"Quote YAML country codes\",\"when_to_use\":\"NO parsed as false\"}]}' | self-learning record
+  self-learning record --title \"Quote country codes\" --when \"NO parsed as false\" --step \"Quote it\"
+  echo '{\"aha_cards\":[{\"title\":\"Quote it\",\"when_to_use\":\"NO is false\"}]}' | self-learning record
   self-learning record --json learnings.json
-  self-learning record --title \"Quote YAML country codes\" --when \"NO parsed as false\" --step \"Quote it\" --tag yaml
   self-learning record --jsonl - < cards.jsonl")]
 pub struct Record {
     /// File with the payload; `-` is standard input
@@ -260,6 +266,9 @@ pub struct Review {
     /// Days without a touch after which an open recommendation is stale
     #[arg(long, default_value = "7", value_parser = integer, allow_hyphen_values = true)]
     pub stale_days: i64,
+    /// List the cards that are kept out of recall, and why
+    #[arg(long)]
+    pub quarantine: bool,
     /// Count the cards of the global store too
     #[arg(long)]
     pub include_global: bool,
@@ -456,6 +465,61 @@ pub struct Promote {
     /// Card ids, comma-separated
     #[arg(long, value_name = "IDS", required = true)]
     pub ids: Vec<String>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Let a quarantined card back into recall
+///
+/// Cards whose text commands the agent that reads it are stored but kept out of recall, INDEX.md and
+/// export until a person has read them. `review --quarantine` lists them.
+#[derive(Debug, Args)]
+pub struct Release {
+    /// The card
+    #[arg(long)]
+    pub id: String,
+    /// Why it is harmless
+    #[arg(long)]
+    pub reason: String,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Remove the text of an item from the store for good
+///
+/// The one verb that rewrites a log: every version of the item becomes a tombstone with its id and a
+/// keyed digest, by which the same text is left out should it come back. Meant for secrets; for a wrong
+/// card use `aha-status --status rejected`. Asks on a terminal; elsewhere it prints a plan, and
+/// `--yes --plan` carries it out.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  self-learning purge --id aha_a12a6597c099 --reason \"holds a customer's name\"
+  self-learning purge --id aha_a12a6597c099 --reason \"holds a customer's name\" --yes --plan SHA")]
+pub struct Purge {
+    /// The card, recommendation, event or signal
+    #[arg(long)]
+    pub id: String,
+    /// Why; stays in the tombstone, so without the text itself
+    #[arg(long)]
+    pub reason: String,
+    /// Do it
+    #[arg(long, requires = "plan")]
+    pub yes: bool,
+    /// The plan that was printed
+    #[arg(long, value_name = "SHA")]
+    pub plan: Option<String>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Check the store's health; with --audit also what it holds
+///
+/// Exits with 5 when there is something to do. Names ids, fields and classes, never the text.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Judge every stored record by today's rules
+    #[arg(long)]
+    pub audit: bool,
     #[command(flatten)]
     pub output: Output,
 }

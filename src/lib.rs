@@ -98,6 +98,9 @@ pub fn form(command: &Command, terminal: bool) -> Form {
         Command::Signal(args) => &args.output,
         Command::Repair(args) => &args.output,
         Command::Promote(args) => &args.output,
+        Command::Release(args) => &args.output,
+        Command::Purge(args) => &args.output,
+        Command::Doctor(args) => &args.output,
         Command::ExportBackport(args) => &args.output,
         Command::BackportInspect(args) => &args.output,
         Command::Review(args) => {

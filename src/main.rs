@@ -39,8 +39,7 @@ fn usage(error: &clap::Error) -> Outcome {
     let text = error.to_string();
     // Arguments need not be text; a complaint about that must not fail itself.
     let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
-    let json = arguments.windows(2).any(|pair| pair[0].starts_with("--f") && pair[1] == "json")
-        || arguments.iter().any(|argument| argument.starts_with("--f") && argument.ends_with("=json"));
+    let json = wants_json(&arguments);
     let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
     let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let form = if json { Form::Json } else { Form::Text };
@@ -49,4 +48,27 @@ fn usage(error: &clap::Error) -> Outcome {
     let mut outcome = failure(&Error::usage(message).hint(hint), form);
     outcome.stderr = text;
     outcome
+}
+
+/// Whether a command line that could not be parsed asks for JSON, by its words or by default.
+fn wants_json(arguments: &[String]) -> bool {
+    let mut named = None;
+    for (position, argument) in arguments.iter().enumerate() {
+        let (name, value) = match argument.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (argument.as_str(), arguments.get(position + 1).cloned()),
+        };
+        // Any beginning of the option will do, as for the parser.
+        if name.len() > 2 && "--format".starts_with(name) {
+            named = value;
+        }
+    }
+    let text_by_default = ["review", "schema", "completions", "man", "tour"];
+    match named {
+        Some(format) => format == "json",
+        None => {
+            let verb = arguments.get(1).map_or("", String::as_str);
+            !io::stdout().is_terminal() && !verb.is_empty() && !text_by_default.contains(&verb)
+        }
+    }
 }

@@ -323,6 +323,11 @@ pub struct Review {
     pub aha: ReviewCards,
     /// The cards themselves, best and newest first: what was learned here.
     pub learnings: Vec<Value>,
+    /// How many cards are kept out of recall until a person has read them.
+    pub quarantined: usize,
+    /// With `--quarantine`: which, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quarantine: Vec<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -377,6 +382,48 @@ pub struct ReviewCards {
     pub backport_candidates: Vec<Value>,
 }
 
+#[derive(Debug, Clone, Serialize)]
+pub struct Purge {
+    pub ok: bool,
+    #[serde(flatten)]
+    pub place: Place,
+    pub id: String,
+    pub applied: bool,
+    /// SHA-256 over what would be rewritten.
+    pub plan: String,
+    /// How many lines become tombstones, and how many contexts are blanked, by log.
+    pub lines: Vec<Value>,
+    /// Where else the text may stand, and what to do about it.
+    pub elsewhere: Vec<Value>,
+    pub next: Option<String>,
+}
+
+/// One thing `doctor` found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Finding {
+    pub code: &'static str,
+    /// `error` counts for the exit status, `note` does not.
+    pub severity: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    pub message: String,
+    pub fix: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Doctor {
+    pub ok: bool,
+    #[serde(flatten)]
+    pub place: Place,
+    pub audited: bool,
+    pub counts: Map<String, Value>,
+    pub findings: Vec<Finding>,
+}
+
 /// One step of the tour.
 #[derive(Debug, Clone, Serialize)]
 pub struct TourStep {
@@ -412,6 +459,8 @@ pub enum Report {
     History(History),
     Repair(Repair),
     Promote(Promote),
+    Purge(Purge),
+    Doctor(Doctor),
     Tour(Tour),
     /// Text that has only one form: schemas, completions, the manual page.
     Text(String),

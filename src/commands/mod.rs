@@ -1,6 +1,7 @@
 //! One file per verb: load, decide (pure), commit, report. Adding a verb is one file here, one variant in
 //! `report`, one arm in `render`.
 
+pub mod doctor;
 pub mod edit;
 pub mod history;
 pub mod index;
@@ -8,7 +9,9 @@ pub mod init;
 pub mod list;
 pub mod payload;
 pub mod promote;
+pub mod purge;
 pub mod record;
+pub mod release;
 pub mod repair;
 pub mod review;
 pub mod schema;
@@ -17,21 +20,24 @@ pub mod signal;
 pub mod status;
 pub mod tour;
 
-use std::io::Read;
+use std::collections::HashSet;
+use std::io::{Read, Write};
+use std::mem::ManuallyDrop;
 
 use serde_json::Value;
 
 use crate::cli::{Cli, Command, CardFields, ScopeName};
 use crate::ctx::Ctx;
-use crate::domain::fold::{self, Diagnostic, Entry, Log, LogKind};
+use crate::domain::fold::{self, Diagnostic, Entry, Log, LogKind, Problem};
 use crate::domain::ids::{self, Resolution};
 use crate::domain::record::Record;
 use crate::domain::score::Totals;
+use crate::domain::tombstone;
 use crate::error::{Error, Kind, Result};
 use crate::guard::{self, Options};
 use crate::render::index_md;
 use crate::report::{Damage, Place, Report};
-use crate::store::{Batch, Locked, Store};
+use crate::store::{Batch, Locked, Logs, Store};
 
 /// What a run came to: the report, and the exit status it means when that is not 0.
 #[derive(Debug)]
@@ -70,6 +76,9 @@ pub fn run(cli: &Cli, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
         Command::Signal(args) => signal::run(args, ctx),
         Command::Repair(args) => repair::run(args, ctx),
         Command::Promote(args) => promote::run(args, ctx),
+        Command::Release(args) => release::run(args, ctx),
+        Command::Purge(args) => purge::run(args, ctx, stdin),
+        Command::Doctor(args) => doctor::run(args, ctx),
         Command::ExportBackport(_) | Command::BackportInspect(_) => {
             Err(Error::usage("not in this build"))
         }
@@ -105,28 +114,77 @@ pub fn place(ctx: &Ctx) -> Place {
 }
 
 /// A store as one moment saw it.
+///
+/// The logs are not taken apart at the end: a run ends with the process, and freeing thousands of records
+/// first would cost a fifth of it.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     pub events: Vec<Entry>,
-    pub cards: Log,
-    /// Every card line, also superseded ones.
-    pub card_lines: Vec<Entry>,
-    pub recommendations: Log,
+    pub cards: ManuallyDrop<Log>,
+    pub recommendations: ManuallyDrop<Log>,
+    /// The signals themselves; only a whole snapshot has them.
     pub signals: Vec<Entry>,
+    pub totals: ManuallyDrop<Totals>,
     pub backports: Vec<Entry>,
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// How much of the signals is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signals {
+    /// Added up.
+    Totals,
+    /// Each of them too.
+    Whole,
+}
+
 impl Snapshot {
-    /// Read and fold a whole store; a missing one is empty.
+    /// Read and fold a store, signals only added up; a missing store is empty. Commands that write pass
+    /// the lock, so that what they decide on is what they append to.
     ///
     /// # Errors
     /// When something is in the way that is no file.
-    pub fn load(store: &Store) -> Result<Snapshot> {
+    pub fn load(store: &impl Logs) -> Result<Snapshot> {
+        Snapshot::read(store, &LogKind::ALL, Signals::Totals)
+    }
+
+    /// The same with every signal.
+    ///
+    /// # Errors
+    /// As [`Snapshot::load`].
+    pub fn load_whole(store: &impl Logs) -> Result<Snapshot> {
+        Snapshot::read(store, &LogKind::ALL, Signals::Whole)
+    }
+
+    /// Only the cards and what the signals say of them: all that finding cards needs.
+    ///
+    /// # Errors
+    /// As [`Snapshot::load`].
+    pub fn load_cards(store: &impl Logs) -> Result<Snapshot> {
+        Snapshot::read(store, &[LogKind::Cards, LogKind::Signals], Signals::Totals)
+    }
+
+    fn read(store: &impl Logs, kinds: &[LogKind], signals: Signals) -> Result<Snapshot> {
         let mut snapshot = Snapshot::default();
-        for kind in LogKind::ALL {
-            let (entries, diagnostics) = fold::entries(kind, &store.read(kind)?, 1);
+        let key = store.purge_key();
+        let mut logs = Vec::new();
+        for kind in kinds.iter().copied() {
+            let bytes = store.read(kind)?;
+            // Where text was purged, every line is looked at for it.
+            if kind == LogKind::Signals && signals == Signals::Totals && key.is_none() {
+                let (totals, diagnostics) = fold::signal_totals(&bytes);
+                snapshot.totals = ManuallyDrop::new(totals);
+                snapshot.diagnostics.extend(diagnostics);
+                continue;
+            }
+            let (entries, diagnostics) = fold::entries(kind, &bytes, 1);
             snapshot.diagnostics.extend(diagnostics);
+            logs.push((kind, entries));
+        }
+        if let Some(key) = &key {
+            snapshot.leave_out_purged(key, &mut logs);
+        }
+        for (kind, entries) in logs {
             for entry in entries {
                 snapshot.apply(kind, entry);
             }
@@ -134,15 +192,39 @@ impl Snapshot {
         Ok(snapshot)
     }
 
+    fn leave_out_purged(&mut self, key: &[u8], logs: &mut [(LogKind, Vec<Entry>)]) {
+        let all = logs.iter().flat_map(|(_, entries)| entries);
+        let purged: HashSet<String> =
+            all.filter_map(|entry| tombstone::digest_of(&entry.record)).map(str::to_owned).collect();
+        if purged.is_empty() {
+            return;
+        }
+        for (kind, entries) in logs {
+            entries.retain(|entry| {
+                let back = purged.contains(&tombstone::digest(key, &entry.record));
+                if back {
+                    self.diagnostics.push(Diagnostic {
+                        file: kind.file_name(),
+                        line: entry.line,
+                        problem: Problem::Purged,
+                        detail: format!("purged text is back as `{}` and is left out", entry.id),
+                        digest: String::new(),
+                    });
+                }
+                !back
+            });
+        }
+    }
+
     fn apply(&mut self, kind: LogKind, entry: Entry) {
         match kind {
             LogKind::Events => self.events.push(entry),
-            LogKind::Cards => {
-                self.cards.apply(entry.id.clone(), entry.record.clone(), entry.line);
-                self.card_lines.push(entry);
-            }
+            LogKind::Cards => self.cards.apply(entry.id, entry.record, entry.line),
             LogKind::Recommendations => self.recommendations.apply(entry.id, entry.record, entry.line),
-            LogKind::Signals => self.signals.push(entry),
+            LogKind::Signals => {
+                self.totals.add_record(&entry.record);
+                self.signals.push(entry);
+            }
             LogKind::Backports => self.backports.push(entry),
         }
     }
@@ -161,8 +243,8 @@ impl Snapshot {
         }
     }
 
-    pub fn totals(&self) -> Totals {
-        Totals::of(&self.signals)
+    pub fn totals(&self) -> &Totals {
+        &self.totals
     }
 
     pub fn damage(&self) -> Vec<Damage> {
@@ -331,4 +413,20 @@ pub fn read_input(name: &str, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Vec<u8>
         Error::new(Kind::Failed, "cannot_read_input", format!("cannot read `{}`: {error}", path.display()))
             .hint("give an existing file, or `-` for standard input")
     })
+}
+
+/// Ask on the terminal and read one line; only for runs whose standard input is one.
+///
+/// # Errors
+/// When the answer cannot be read.
+pub fn ask(stdin: &mut dyn Read, question: &str) -> Result<String> {
+    let failed = |error: std::io::Error| Error::io("read", std::path::Path::new("standard input"), &error);
+    // The question cannot wait for the report: it comes before it.
+    std::io::stderr().write_all(question.as_bytes()).map_err(failed)?;
+    let mut answer = Vec::new();
+    let mut byte = [0_u8; 1];
+    while stdin.read(&mut byte).map_err(failed)? == 1 && byte[0] != b'\n' {
+        answer.push(byte[0]);
+    }
+    Ok(String::from_utf8_lossy(&answer).trim().to_owned())
 }

@@ -21,7 +21,7 @@ use crate::domain::score::{QUARANTINED_CARD, REINFORCED_RECOMMENDATION};
 use crate::error::{Error, Result};
 use crate::guard;
 use crate::report::{self, IdError, InvalidId, ItemResult, Outcome, Report, UsageSignals};
-use crate::store::{Batch, gitignore};
+use crate::store::{Batch, Logs, gitignore};
 
 pub fn run(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
     let payload = input(args, ctx, stdin)?;
@@ -44,23 +44,22 @@ pub fn run(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
     };
     let mut snapshot = Snapshot::default();
     let in_vain = first_write.then(|| decide(&snapshot, payload.clone())).filter(|decision| decision.batch.is_empty());
-    let mut commit_notes = Vec::new();
-    let decision = match in_vain {
-        // What is refused as a whole makes no store.
-        Some(decision) => decision,
+    // What is refused as a whole makes no store.
+    let (decision, locked) = match in_vain {
+        Some(decision) => (decision, None),
         None => {
-            let mut locked = store.lock(ctx.lock_wait)?;
-            snapshot = Snapshot::load(&store)?;
-            let decision = decide(&snapshot, payload);
-            if !decision.batch.is_empty() {
-                commit_notes = commit(ctx, &mut locked, &mut snapshot, &decision.batch)?;
-            }
-            decision
+            let locked = store.lock(ctx.lock_wait)?;
+            snapshot = Snapshot::load(&locked)?;
+            (decide(&snapshot, payload), Some(locked))
         }
     };
+    let mut locked = locked.filter(|_| !decision.batch.is_empty());
     let mut notes = decision.notes;
-    notes.extend(commit_notes);
-    if first_write && !decision.batch.is_empty() {
+    if let Some(locked) = &mut locked {
+        notes.extend(commit(ctx, locked, &mut snapshot, &decision.batch)?);
+    }
+    // Still under the lock: two first writers must not both add the rule.
+    if first_write && locked.is_some() {
         notes.extend(init::place_notes(ctx));
         if ctx.in_git {
             match gitignore::protect(&ctx.repo_root) {
@@ -70,6 +69,7 @@ pub fn run(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
             }
         }
     }
+    drop(locked);
     let mut written = Map::new();
     for (kind, key) in [
         (LogKind::Events, "events"),
@@ -374,8 +374,8 @@ impl Decider<'_> {
             return;
         }
         let mut keys = KeyTable::default();
-        for entry in &self.snapshot.card_lines {
-            keys.insert(&entry.id, &entry.record.0);
+        for line in self.snapshot.cards.lines() {
+            keys.insert(line.id, &line.record.0);
         }
         for item in items {
             if let Some((item, map, verdict)) = self.admit("aha_card", item) {
@@ -398,7 +398,7 @@ impl Decider<'_> {
         let matched = keys.find(&map).map(str::to_owned);
         let given = given_id(&map);
         let (id, outcome, why) = if let Some(id) = matched.filter(|id| self.current_card(id).is_some()) {
-            let (outcome, why) = self.capture_again(&id, &map, given.as_deref());
+            let (outcome, why) = self.capture_again(&id, &map, &stated);
             (id, outcome, why)
         } else if let Some(id) = given.clone().filter(|id| self.current_card(id).is_some()) {
             let (outcome, why) = self.update_by_id(&id, &map, &stated);
@@ -456,14 +456,15 @@ impl Decider<'_> {
         &mut self,
         id: &str,
         map: &Map<String, Value>,
-        given: Option<&str>,
+        stated: &[String],
     ) -> (Outcome, Option<String>) {
         let Some(current) = self.current_card(id).cloned() else {
             return (Outcome::Refused, None);
         };
-        let merge = card::merge(&current, &Record(map.clone()));
+        let mut merge = card::merge(&current, &Record(map.clone()));
+        merge.kept.retain(|field| stated.contains(field));
         let mut why = Vec::new();
-        if given.is_some_and(|given| given != id) {
+        if given_id(map).is_some_and(|given| given != id) {
             why.push(format!("tells the same as {id}, which keeps its id"));
         }
         if merge.changed {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::equivalence::loose_text;
 use super::json::{python_text, to_line, truthy};
 use super::normal::{self, CardStatus, Scope};
 use super::record::Record;
@@ -157,7 +158,7 @@ pub fn merge(current: &Record, incoming: &Record) -> Merge {
 }
 
 fn comparable(value: &Value) -> String {
-    super::text::comparison_key(&python_text(value))
+    loose_text(&python_text(value))
 }
 
 fn without_time(record: &Record) -> Map<String, Value> {

@@ -45,7 +45,7 @@ const DIRECTIONS: [&str; 20] = [
 ];
 
 /// The words of a text, folded; in alphabetical order where their order does not tell.
-fn loose_text(text: &str) -> String {
+pub fn loose_text(text: &str) -> String {
     let folded = comparison_key(text);
     let mut words: Vec<&str> = folded
         .split(|character: char| !character.is_alphanumeric())

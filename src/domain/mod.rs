@@ -12,3 +12,4 @@ pub mod record;
 pub mod score;
 pub mod text;
 pub mod time;
+pub mod tombstone;

@@ -14,6 +14,10 @@ impl Timestamp {
         Timestamp(moment)
     }
 
+    pub fn moment(self) -> DateTime<Utc> {
+        self.0
+    }
+
     /// Parse an ISO 8601 moment; without a zone it is UTC. `None` when it is no such text.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();

@@ -7,7 +7,7 @@ use super::Style;
 use super::words::{count, cut, safe};
 use crate::domain::record::Record as Stored;
 use crate::report::{
-    Edited, History, Init, List, Outcome, Promote, Record, Repair, Report, Review, Show, Signal, StatusChange, Tour,
+    Doctor, Edited, History, Init, List, Outcome, Promote, Purge, Record, Repair, Report, Review, Show, Signal, StatusChange, Tour,
     Use,
 };
 
@@ -25,6 +25,8 @@ pub fn report(report: &Report, style: Style) -> String {
         Report::History(report) => history(report, style),
         Report::Repair(report) => repair(report),
         Report::Promote(report) => promote(report),
+        Report::Purge(report) => purge(report),
+        Report::Doctor(report) => doctor(report),
         Report::Tour(report) => tour(report, style),
         Report::Text(text) => text.clone(),
     }
@@ -56,7 +58,8 @@ fn record(report: &Record) -> String {
         };
         let id = item.id.as_deref().unwrap_or(item.kind);
         let title = cut(item.title.as_deref().unwrap_or_default(), 80);
-        out.push_str(&format!("{outcome:<10}  {}  {}\n", safe(id), safe(&title)));
+        let line = format!("{outcome:<10}  {}  {}", safe(id), safe(&title));
+        out.push_str(&format!("{}\n", line.trim_end()));
         if let Some(why) = &item.why {
             out.push_str(&format!("            {}\n", safe(why)));
         }
@@ -101,7 +104,8 @@ fn list(report: &List, style: Style) -> String {
         out.push_str(&format!("{}\n", safe(message)));
     }
     if !report.items.is_empty() {
-        let mut table = table(style, &["id", "learning", "when to use", "score"]);
+        let last = if report.matches.is_empty() { "score" } else { "match" };
+        let mut table = table(style, &["id", "learning", "when to use", last]);
         for (position, item) in report.items.iter().enumerate() {
             let Value::Object(map) = item else { continue };
             let card = Stored(map.clone());
@@ -200,8 +204,10 @@ fn review(report: &Review, style: Style) -> String {
     out.push_str(&format!("Project store: {}\n", safe(&report.place.project_store)));
     let mut filters = serde_json::to_value(&report.filters).unwrap_or_default();
     if let Value::Object(map) = &mut filters {
-        map.retain(|_, value| !value.is_null());
-        out.push_str(&format!("Filters: {}\n", safe(&crate::domain::json::to_line(map))));
+        map.retain(|key, value| !value.is_null() && !(key == "stale_days" && *value == 7));
+        if !map.is_empty() {
+            out.push_str(&format!("Filters: {}\n", safe(&crate::domain::json::to_line(map))));
+        }
     }
     out.push_str(&format!(
         "Counts: aha={}; recs={} (open={} [project={}, portable={}], stale={}, untouched={}); backport_candidates={}\n",
@@ -263,6 +269,17 @@ fn review(report: &Review, style: Style) -> String {
                 safe(&title)
             ));
         }
+    }
+    if !report.quarantine.is_empty() {
+        out.push_str("Quarantined (text that commands its reader; read before releasing):\n");
+        for card in &report.quarantine {
+            let title = cut(value_text(card, "title"), width.saturating_sub(36));
+            out.push_str(&format!("- {}  {}\n", safe(value_text(card, "id")), safe(&title)));
+            out.push_str(&format!("    {}; {}\n", safe(value_text(card, "why")), safe(value_text(card, "release"))));
+        }
+    } else if report.quarantined > 0 {
+        let cards = count(report.quarantined, "card");
+        out.push_str(&format!("Quarantined: {cards}; see: self-learning review --quarantine\n"));
     }
     notes(&mut out, &report.notes);
     out.push_str("View more:\n");
@@ -385,6 +402,47 @@ fn promote(report: &Promote) -> String {
         out.push_str(&format!("not copied: {}\n", safe(value_text(skip, "why"))));
     }
     notes(&mut out, &report.notes);
+    out
+}
+
+fn purge(report: &Purge) -> String {
+    let verb = if report.applied { "removed" } else { "would remove" };
+    let mut out = String::new();
+    for line in &report.lines {
+        let number = line.get("lines").and_then(Value::as_u64).unwrap_or_default();
+        let blanked = line.get("contexts").and_then(Value::as_u64).unwrap_or_default();
+        out.push_str(&format!("{}: {verb} {number} line(s) of text", value_text(line, "file")));
+        if blanked > 0 {
+            out.push_str(&format!(", {blanked} context(s)"));
+        }
+        out.push('\n');
+    }
+    if !report.elsewhere.is_empty() {
+        out.push_str("The text may also stand in:\n");
+        for place in &report.elsewhere {
+            out.push_str(&format!("- {}\n    {}\n", safe(value_text(place, "where")), safe(value_text(place, "fix"))));
+        }
+    }
+    if let Some(next) = &report.next {
+        out.push_str(&format!("To carry it out: {}\n", safe(next)));
+    }
+    out
+}
+
+fn doctor(report: &Doctor) -> String {
+    let mut out = String::new();
+    for finding in &report.findings {
+        let id = finding.id.as_deref().or(finding.file).unwrap_or("store");
+        let field = finding.field.as_deref().map(|field| format!(" {field}")).unwrap_or_default();
+        let line = format!("{}: {id}{field}: {} ({})", finding.severity, finding.message, finding.code);
+        out.push_str(&format!("{}\n    {}\n", safe(&line), safe(&finding.fix)));
+    }
+    if report.findings.is_empty() {
+        out.push_str("Nothing found.\n");
+    }
+    if !report.audited {
+        out.push_str("The records themselves were not judged; that is: self-learning doctor --audit\n");
+    }
     out
 }
 

@@ -1,5 +1,6 @@
 //! Links on the way to what we write: refused, so that a repository cannot send our bytes elsewhere.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Result};
@@ -30,4 +31,40 @@ pub fn refuse_links(trusted_above: &Path, path: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuse an open log that has another name elsewhere, or is no plain file: what is appended would
+/// show up where nobody expects it.
+///
+/// # Errors
+/// Names the file.
+pub fn refuse_shared_file(path: &Path, file: &File) -> Result<()> {
+    let metadata = file.metadata().map_err(|error| Error::io("look at", path, &error))?;
+    if !metadata.is_file() {
+        return Err(Error::new(Kind::Refused, "not_a_file", format!("`{}` is no plain file", path.display()))
+            .hint(format!("move it away: mv '{0}' '{0}.bak'", path.display())));
+    }
+    #[cfg(unix)]
+    if std::os::unix::fs::MetadataExt::nlink(&metadata) > 1 {
+        return Err(Error::new(
+            Kind::Refused,
+            "hard_link",
+            format!("`{}` is a hard link: the same file has another name", path.display()),
+        )
+        .hint(format!("make it a file of its own: cp '{0}' '{0}.own' && mv '{0}.own' '{0}'", path.display())));
+    }
+    Ok(())
+}
+
+/// Whether everybody on this machine may write to `path`.
+#[cfg(unix)]
+pub fn is_world_writable(path: &Path) -> bool {
+    let mode = path.metadata().map(|metadata| std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()));
+    mode.is_ok_and(|mode| mode & 0o002 != 0)
+}
+
+/// Whether everybody on this machine may write to `path`; not known on this system.
+#[cfg(not(unix))]
+pub fn is_world_writable(_path: &Path) -> bool {
+    false
 }

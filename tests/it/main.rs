@@ -1,7 +1,9 @@
 //! The one integration binary: everything through the real program, or through the library's rooms.
 
+mod crash;
 mod defects;
 mod defects_recall;
+mod docs;
 mod guard;
 mod support;
 mod tidy;
