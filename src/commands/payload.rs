@@ -234,7 +234,10 @@ pub fn from_lines(text: &str) -> Result<Payload> {
             Ok(Value::Object(map)) => {
                 let id = map.get("id").and_then(Value::as_str).unwrap_or_default();
                 let list = if id.starts_with("rec_") { &mut other.recommendations } else { &mut other.cards };
-                list.push(bare(Ok(map)));
+                list.push(bare(match list_under_another_name(&map) {
+                    Some((key, right)) => Err(format!("unknown key `{key}`; did you mean `{right}`?")),
+                    None => Ok(map),
+                }));
             }
             Ok(_) => other.cards.push(bare(Err("the line is no JSON object".to_owned()))),
             Err(reason) => other.cards.push(bare(Err(reason))),
@@ -249,6 +252,12 @@ pub fn from_lines(text: &str) -> Result<Payload> {
             .hint("one card per line: {\"title\":\"…\",\"when_to_use\":\"…\"}"));
     }
     Ok(payload)
+}
+
+/// The list under another name that an object without any field of an item holds, and its right name.
+fn list_under_another_name(map: &Map<String, Value>) -> Option<(&'static str, &'static str)> {
+    let is_item = ITEM_KEYS.iter().any(|key| map.contains_key(*key));
+    ALIASES.into_iter().find(|(name, _)| !is_item && map.contains_key(*name))
 }
 
 /// Refuse a shape that would record nothing of what was meant.
