@@ -6,8 +6,8 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
-use serde_json::ser::{Formatter, PrettyFormatter};
-use serde_json::json;
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
+use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::report::Report;
@@ -29,18 +29,27 @@ pub fn failure(error: &Error) -> String {
     pretty(&json!({ "ok": false, "error": body }))
 }
 
+/// One value per line.
+pub fn lines(values: &[Value]) -> String {
+    values.iter().map(|value| serialised(value, CompactFormatter)).collect()
+}
+
 fn pretty(value: &impl Serialize) -> String {
+    serialised(value, PrettyFormatter::new())
+}
+
+fn serialised(value: &impl Serialize, layout: impl Formatter) -> String {
     let mut out = Vec::new();
-    let mut serializer = serde_json::Serializer::with_formatter(&mut out, Printable(PrettyFormatter::new()));
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, Printable(layout));
     value.serialize(&mut serializer).expect("reports have text keys, and memory takes every byte");
     out.push(b'\n');
     String::from_utf8(out).expect("JSON of texts is text")
 }
 
-/// The usual layout, in words that every reader of JSON knows.
-struct Printable(PrettyFormatter<'static>);
+/// A layout in words that every reader of JSON knows.
+struct Printable<F>(F);
 
-impl Formatter for Printable {
+impl<F: Formatter> Formatter for Printable<F> {
     fn write_number_str<W: ?Sized + Write>(&mut self, writer: &mut W, value: &str) -> io::Result<()> {
         let value = if value.ends_with(['N', 'y']) { "null" } else { value };
         self.0.write_number_str(writer, value)

@@ -24,13 +24,23 @@ pub fn titles(sandbox: &Sandbox, arguments: &[&str]) -> Vec<String> {
     all.extend(arguments);
     let answer = sandbox.json(&all);
     let items = answer["items"].as_array().expect("items").clone();
-    items.iter().map(|item| item["title"].as_str().unwrap_or("?").to_owned()).collect()
+    items
+        .iter()
+        .map(|item| item["title"].as_str().unwrap_or("?").to_owned())
+        .collect()
 }
 
 /// Every file of the sandbox that holds `needle`.
 fn files_holding(sandbox: &Sandbox, needle: &str) -> Vec<String> {
-    let holds = |bytes: &[u8]| bytes.windows(needle.len()).any(|window| window == needle.as_bytes());
-    let found = sandbox.snapshot().into_iter().filter(|(_, bytes)| holds(bytes));
+    let holds = |bytes: &[u8]| {
+        bytes
+            .windows(needle.len())
+            .any(|window| window == needle.as_bytes())
+    };
+    let found = sandbox
+        .snapshot()
+        .into_iter()
+        .filter(|(_, bytes)| holds(bytes));
     found.map(|(path, _)| path.display().to_string()).collect()
 }
 
@@ -41,7 +51,10 @@ fn d02_a_torn_tail_does_not_eat_the_next_record() {
     let sandbox = Sandbox::new();
     let whole = card_line("aha_a", "first");
     let torn = card_line("aha_b", "second");
-    sandbox.seed("aha_cards.jsonl", format!("{whole}{}", &torn[..torn.len() - 26]));
+    sandbox.seed(
+        "aha_cards.jsonl",
+        format!("{whole}{}", &torn[..torn.len() - 26]),
+    );
     let run = sandbox.run(&["record", "--title", "third"]).ok();
     assert_eq!(
         run.stderr,
@@ -58,7 +71,10 @@ fn d02_a_torn_tail_does_not_eat_the_next_record() {
 #[test]
 fn d02_a_last_line_without_newline_is_kept() {
     let sandbox = Sandbox::new();
-    sandbox.seed("aha_cards.jsonl", card_line("aha_a", "edited by hand").trim_end());
+    sandbox.seed(
+        "aha_cards.jsonl",
+        card_line("aha_a", "edited by hand").trim_end(),
+    );
     let run = sandbox.run(&["record", "--title", "next"]).ok();
     assert_eq!(run.stderr, "");
     assert_eq!(titles(&sandbox, &[]), ["edited by hand", "next"]);
@@ -75,8 +91,17 @@ fn d02_records_that_the_original_glued_together_are_read_and_set_free() {
     assert_eq!(applied["counts"]["recovered"], 2);
     // Now a reader that skips damaged lines sees both.
     let log = String::from_utf8(sandbox.log("aha_cards.jsonl")).expect("UTF-8");
-    let readable: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    assert_eq!(readable.iter().map(|card| card["id"].as_str().expect("an id")).collect::<Vec<_>>(), ["aha_a", "aha_b"]);
+    let readable: Vec<Value> = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    assert_eq!(
+        readable
+            .iter()
+            .map(|card| card["id"].as_str().expect("an id"))
+            .collect::<Vec<_>>(),
+        ["aha_a", "aha_b"]
+    );
     sandbox.run(&["repair", "--check"]).ok();
 }
 
@@ -92,7 +117,10 @@ fn secrets() -> Vec<(String, String)> {
         ("clone with https://", format!("gh{}_{base}{hex}", "o")),
         ("Authorization: Bearer ", format!("{base}{hex}{base}")),
         ("npm wants _authToken=", format!("np{}_{base}{hex}", "m")),
-        ("connect to postgres://admin:", format!("hunter{}@db.internal:5432/app", "Zx9qL2")),
+        (
+            "connect to postgres://admin:",
+            format!("hunter{}@db.internal:5432/app", "Zx9qL2"),
+        ),
         ("DB_PASSWORD='", format!("c0rrect-{}-battery", "hOrse7")),
         ("slack says ", format!("xo{}-123456789012-{base}", "xb")),
     ]
@@ -113,28 +141,75 @@ fn d03_secrets_in_prose_reach_no_file_and_no_output() {
             "recommendations": [{"title": "Rotate it", "why": text}],
             "usage_context": text,
         });
-        let run = sandbox.run_with(&["record"], payload.to_string().as_bytes()).ok();
+        let run = sandbox
+            .run_with(&["record"], payload.to_string().as_bytes())
+            .ok();
         let secret = secret.split('@').next().expect("a part");
-        assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{text}\n{}", run.stdout);
-        let id = run.json()["results"][1]["id"].as_str().expect("an id").to_owned();
-        let rec = run.json()["results"][2]["id"].as_str().expect("an id").to_owned();
+        assert!(
+            !run.stdout.contains(secret) && !run.stderr.contains(secret),
+            "{text}\n{}",
+            run.stdout
+        );
+        let id = run.json()["results"][1]["id"]
+            .as_str()
+            .expect("an id")
+            .to_owned();
+        let rec = run.json()["results"][2]["id"]
+            .as_str()
+            .expect("an id")
+            .to_owned();
         sandbox.at("2026-03-03T09:00:00Z");
         for arguments in [
             vec!["use", "--aha", &id, "--context", &text],
-            vec!["signal", "--kind", "aha_recalled", "--aha-id", &id, "--context", &text],
-            vec!["aha-status", "--id", &id, "--status", "accepted", "--note", &text],
-            vec!["rec-status", "--id", &rec, "--status", "done", "--note", &text],
+            vec![
+                "signal",
+                "--kind",
+                "aha_recalled",
+                "--aha-id",
+                &id,
+                "--context",
+                &text,
+            ],
+            vec![
+                "aha-status",
+                "--id",
+                &id,
+                "--status",
+                "accepted",
+                "--note",
+                &text,
+            ],
+            vec![
+                "rec-status",
+                "--id",
+                &rec,
+                "--status",
+                "done",
+                "--note",
+                &text,
+            ],
             vec!["edit", "--id", &id, "--add-evidence", &text],
             vec!["promote", "--ids", &id],
             vec!["review", "--format", "json"],
             vec!["show", &id, &rec],
         ] {
             let run = sandbox.run(&arguments).ok();
-            assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{arguments:?}\n{}", run.stdout);
+            assert!(
+                !run.stdout.contains(secret) && !run.stderr.contains(secret),
+                "{arguments:?}\n{}",
+                run.stdout
+            );
         }
-        assert_eq!(files_holding(&sandbox, secret), Vec::<String>::new(), "{text}");
+        assert_eq!(
+            files_holding(&sandbox, secret),
+            Vec::<String>::new(),
+            "{text}"
+        );
         // What is left still reads.
-        assert!(files_holding(&sandbox, "The job failed because").len() >= 4, "{text}");
+        assert!(
+            files_holding(&sandbox, "The job failed because").len() >= 4,
+            "{text}"
+        );
         assert!(!files_holding(&sandbox, "[REDACTED:").is_empty(), "{text}");
     }
 }
@@ -162,11 +237,20 @@ fn d03_a_secret_that_somebody_stored_by_hand_is_not_carried_on() {
     {
         sandbox.at(&format!("2026-03-{:02}T09:00:00Z", day + 2));
         let run = sandbox.run(&arguments).ok();
-        assert!(!run.stdout.contains(&secret), "{arguments:?}\n{}", run.stdout);
+        assert!(
+            !run.stdout.contains(&secret),
+            "{arguments:?}\n{}",
+            run.stdout
+        );
     }
     let again = json!({"aha_cards": [{"title": "Upload", "primary_skill": "ci", "evidence": ["seen again"]}]});
     sandbox.record(&again);
-    let times = |name: &str| String::from_utf8(sandbox.log(name)).expect("UTF-8").matches(&secret).count();
+    let times = |name: &str| {
+        String::from_utf8(sandbox.log(name))
+            .expect("UTF-8")
+            .matches(&secret)
+            .count()
+    };
     assert_eq!(times("aha_cards.jsonl"), 1, "only the line written by hand");
     assert_eq!(times("recommendations.jsonl"), 1);
     assert_eq!(files_holding(&sandbox, &secret).len(), 2);
@@ -179,12 +263,23 @@ fn d03_a_secret_that_somebody_stored_by_hand_is_not_carried_on() {
 fn d04_ordinary_text_keeps_its_words_its_title_its_tags_and_its_id() {
     let sandbox = Sandbox::new();
     let harmless = [
-        "1.2.3", "v1.2.3", "next.config.js", "vite.config.ts", "jest.config.js", "index.d.ts", "docs.python.org",
-        "os.path.join", "com.example.app", "9fceb02d0ae598e95dc970b74767f19372d61af8",
-        "d41d8cd98f00b204e9800998ecf8427e", "123e4567-e89b-12d3-a456-426614174000",
+        "1.2.3",
+        "v1.2.3",
+        "next.config.js",
+        "vite.config.ts",
+        "jest.config.js",
+        "index.d.ts",
+        "docs.python.org",
+        "os.path.join",
+        "com.example.app",
+        "9fceb02d0ae598e95dc970b74767f19372d61af8",
+        "d41d8cd98f00b204e9800998ecf8427e",
+        "123e4567-e89b-12d3-a456-426614174000",
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-        "src_components_very_long_identifier_name_abc", "test_parse_returns_none_when_input_is_empty",
-        "packages/web/src/components/dashboard/widgets", "feature/add-retry-logic-to-http-client",
+        "src_components_very_long_identifier_name_abc",
+        "test_parse_returns_none_when_input_is_empty",
+        "packages/web/src/components/dashboard/widgets",
+        "feature/add-retry-logic-to-http-client",
         "----------------------------------------",
     ];
     let cards: Vec<Value> = harmless
@@ -205,15 +300,25 @@ fn d04_ordinary_text_keeps_its_words_its_title_its_tags_and_its_id() {
             assert_eq!(&stored[key], value, "{key}");
         }
     }
-    let ids: BTreeSet<&str> = stored.iter().map(|card| card["id"].as_str().expect("an id")).collect();
+    let ids: BTreeSet<&str> = stored
+        .iter()
+        .map(|card| card["id"].as_str().expect("an id"))
+        .collect();
     assert_eq!(ids.len(), harmless.len());
 }
 
 #[test]
 fn d04_uuid_ids_stay_three_cards() {
     let sandbox = Sandbox::new();
-    let ids = ["123e4567-e89b-12d3-a456-426614174000", "123e4567-e89b-12d3-a456-426614174001", "aha_custom-id"];
-    let cards: Vec<Value> = ids.iter().map(|id| json!({"id": id, "title": format!("card {id}")})).collect();
+    let ids = [
+        "123e4567-e89b-12d3-a456-426614174000",
+        "123e4567-e89b-12d3-a456-426614174001",
+        "aha_custom-id",
+    ];
+    let cards: Vec<Value> = ids
+        .iter()
+        .map(|id| json!({"id": id, "title": format!("card {id}")}))
+        .collect();
     sandbox.record(&json!({ "aha_cards": cards }));
     let review = sandbox.json(&["review", "--format", "json"]);
     assert_eq!(review["summary"]["aha_cards"], 3);
@@ -262,7 +367,13 @@ fn d06_parallel_captures_of_one_card_lose_no_evidence() {
     let distinct: BTreeSet<&str> = evidence.iter().filter_map(Value::as_str).collect();
     assert_eq!(distinct.len(), writers);
     let reinforced = sandbox.records("signals.jsonl");
-    assert_eq!(reinforced.iter().filter(|signal| signal["kind"] == "aha_reinforced").count(), writers - 1);
+    assert_eq!(
+        reinforced
+            .iter()
+            .filter(|signal| signal["kind"] == "aha_reinforced")
+            .count(),
+        writers - 1
+    );
 }
 
 // ---- D-07: a wrong payload is accepted
@@ -283,7 +394,11 @@ fn d07_a_payload_that_records_nothing_is_no_success() {
         let before = sandbox.snapshot();
         let run = sandbox.run_with(&["record"], payload.as_bytes()).code(3);
         assert_eq!(run.json()["ok"], false, "{payload}");
-        assert!(run.stderr.starts_with("error: ") && run.stderr.contains("\nhint: "), "{payload}: {}", run.stderr);
+        assert!(
+            run.stderr.starts_with("error: ") && run.stderr.contains("\nhint: "),
+            "{payload}: {}",
+            run.stderr
+        );
         assert_eq!(sandbox.snapshot(), before, "{payload}");
     }
 }
@@ -291,15 +406,28 @@ fn d07_a_payload_that_records_nothing_is_no_success() {
 #[test]
 fn d07_good_items_are_kept_beside_refused_ones_and_both_are_named() {
     let sandbox = Sandbox::new();
-    let payload = json!({"aha_cards": ["text", {"title": "good"}, null], "recommendations": [7], "extra": 1});
-    let run = sandbox.run_with(&["record"], payload.to_string().as_bytes()).ok();
+    let payload =
+        json!({"aha_cards": ["text", {"title": "good"}, null], "recommendations": [7], "extra": 1});
+    let run = sandbox
+        .run_with(&["record"], payload.to_string().as_bytes())
+        .ok();
     let answer = run.json();
-    let outcomes: Vec<&str> =
-        answer["results"].as_array().expect("results").iter().map(|item| item["outcome"].as_str().expect("one")).collect();
+    let outcomes: Vec<&str> = answer["results"]
+        .as_array()
+        .expect("results")
+        .iter()
+        .map(|item| item["outcome"].as_str().expect("one"))
+        .collect();
     assert_eq!(outcomes, ["refused", "created", "refused", "refused"]);
-    assert_eq!(answer["results"][0]["why"], "aha_cards[0] must be an object, not text");
+    assert_eq!(
+        answer["results"][0]["why"],
+        "aha_cards[0] must be an object, not text"
+    );
     assert_eq!(answer["refused"], 3);
-    assert_eq!(answer["notes"][0], "the key `extra` is not part of a payload and was left out");
+    assert_eq!(
+        answer["notes"][0],
+        "the key `extra` is not part of a payload and was left out"
+    );
     assert!(
         run.stderr.starts_with("warning: 3 of 4 items refused, the others are recorded; aha_card 0: aha_cards[0] must be"),
         "{}",
@@ -328,9 +456,12 @@ fn d08_two_recommendations_with_one_title_are_two() {
 #[test]
 fn d08_equal_cards_in_one_batch_merge_and_keep_all_evidence() {
     let sandbox = Sandbox::new();
-    let card = |evidence: &str| json!({"title": "Same", "when_to_use": "twice", "evidence": [evidence]});
+    let card =
+        |evidence: &str| json!({"title": "Same", "when_to_use": "twice", "evidence": [evidence]});
     let answer = sandbox.record(&json!({"aha_cards": [card("e1"), card("e2"), card("e3")]}));
-    let outcomes: Vec<_> = (0..3).map(|at| answer["results"][at]["outcome"].clone()).collect();
+    let outcomes: Vec<_> = (0..3)
+        .map(|at| answer["results"][at]["outcome"].clone())
+        .collect();
     assert_eq!(outcomes, ["created", "merged", "merged"]);
     let list = sandbox.json(&["list"]);
     assert_eq!(list["total"], 1);
@@ -345,7 +476,10 @@ fn d08_untitled_cards_of_one_second_are_distinct() {
         {"problem": "webhook signature is checked before decoding", "primary_skill": "api"},
     ]}));
     assert_ne!(answer["results"][0]["id"], answer["results"][1]["id"]);
-    assert_eq!(answer["results"][0]["why"], "the card has no title; give it one with: self-learning edit");
+    assert_eq!(
+        answer["results"][0]["why"],
+        "the card has no title; give it one with: self-learning edit"
+    );
     assert_eq!(sandbox.json(&["list"])["total"], 2);
 }
 
@@ -377,7 +511,10 @@ fn every_command_works(sandbox: &Sandbox, id: &str) {
         assert_eq!(run.code, 0, "{arguments:?}\n{}\n{}", run.stdout, run.stderr);
         assert!(!run.stdout.starts_with("null"), "{arguments:?}");
     }
-    assert_eq!(sandbox.json(&["show", id])["items"][0]["item"]["title"], "good");
+    assert_eq!(
+        sandbox.json(&["show", id])["items"][0]["item"]["title"],
+        "good"
+    );
 }
 
 #[test]
@@ -392,15 +529,26 @@ fn d09_no_value_of_one_line_bricks_the_others() {
         ("nested 300", nested(300).into_bytes()),
         ("nested 5000", nested(5_000).into_bytes()),
         ("lone surrogate", br#""x\ud83d""#.to_vec()),
-        ("a megabyte", format!("\"{}\"", "x".repeat(1_000_000)).into_bytes()),
+        (
+            "a megabyte",
+            format!("\"{}\"", "x".repeat(1_000_000)).into_bytes(),
+        ),
     ];
     for (name, value) in values {
         let sandbox = Sandbox::new();
         let mut log = card_line("aha_good1", "good").into_bytes();
-        log.extend_from_slice(b"{\"id\": \"aha_odd\", \"ts\": \"2026-03-01T08:00:00Z\", \"title\": \"odd\", \"x\": ");
+        log.extend_from_slice(
+            b"{\"id\": \"aha_odd\", \"ts\": \"2026-03-01T08:00:00Z\", \"title\": \"odd\", \"x\": ",
+        );
         log.extend_from_slice(&value);
         log.extend_from_slice(b"}\n");
-        for file in ["aha_cards.jsonl", "events.jsonl", "signals.jsonl", "recommendations.jsonl", "backports.jsonl"] {
+        for file in [
+            "aha_cards.jsonl",
+            "events.jsonl",
+            "signals.jsonl",
+            "recommendations.jsonl",
+            "backports.jsonl",
+        ] {
             sandbox.seed(file, &log);
         }
         println!("{name}");
@@ -418,9 +566,17 @@ fn d09_numbers_that_json_has_no_word_for_are_null_in_answers_and_kept_in_the_log
     assert_eq!(item["y"][0], Value::Null);
     assert_eq!(item["title"], "odd numbers");
     let id = item["id"].as_str().expect("an id");
-    sandbox.run(&["aha-status", "--id", id, "--status", "accepted"]).ok();
+    sandbox
+        .run(&["aha-status", "--id", id, "--status", "accepted"])
+        .ok();
     let log = String::from_utf8(sandbox.log("aha_cards.jsonl")).expect("UTF-8");
-    assert_eq!(log.matches("\"x\": NaN, \"y\": [-Infinity, 1e999], \"big\": 123456789012345678901234567890").count(), 2);
+    assert_eq!(
+        log.matches(
+            "\"x\": NaN, \"y\": [-Infinity, 1e999], \"big\": 123456789012345678901234567890"
+        )
+        .count(),
+        2
+    );
 }
 
 // ---- D-12: readers see half-written files
@@ -436,7 +592,11 @@ fn d12_a_reader_of_index_md_never_sees_half_of_it() {
             let mut reads = 0_usize;
             while !done.load(Ordering::Relaxed) {
                 let text = std::fs::read_to_string(&path).expect("there at every moment");
-                assert!(text.starts_with("# Self-learning index\n") && text.contains("\n## Backport Candidates\n"), "{text}");
+                assert!(
+                    text.starts_with("# Self-learning index\n")
+                        && text.contains("\n## Backport Candidates\n"),
+                    "{text}"
+                );
                 reads += 1;
             }
             reads
@@ -456,7 +616,10 @@ fn d12_an_index_that_cannot_be_written_costs_no_record() {
     std::fs::create_dir_all(sandbox.store().join("INDEX.md/in the way")).expect("a folder");
     let answer = sandbox.record(&json!({"aha_cards": [{"title": "kept"}]}));
     let note = answer["notes"][0].as_str().expect("a note");
-    assert!(note.starts_with("INDEX.md was not rebuilt: cannot write `"), "{note}");
+    assert!(
+        note.starts_with("INDEX.md was not rebuilt: cannot write `"),
+        "{note}"
+    );
     assert_eq!(titles(&sandbox, &[]), ["kept"]);
 }
 
@@ -467,9 +630,18 @@ fn d35_half_a_surrogate_pair_stops_nothing() {
     let sandbox = Sandbox::new();
     let payload = r#"{"aha_cards":[{"title":"one"},{"title":"two \ud83d"},{"title":"three \ud83d\ude00"}],
         "recommendations":[{"title":"four \udc00"}]}"#;
-    let answer = sandbox.run_with(&["record"], payload.as_bytes()).ok().json();
-    assert_eq!(answer["notes"][0], "2 half surrogate pair(s) in the input became U+FFFD");
+    let answer = sandbox
+        .run_with(&["record"], payload.as_bytes())
+        .ok()
+        .json();
+    assert_eq!(
+        answer["notes"][0],
+        "2 half surrogate pair(s) in the input became U+FFFD"
+    );
     assert_eq!(titles(&sandbox, &[]), ["one", "two \u{fffd}", "three 😀"]);
-    assert_eq!(sandbox.records("recommendations.jsonl")[0]["title"], "four \u{fffd}");
+    assert_eq!(
+        sandbox.records("recommendations.jsonl")[0]["title"],
+        "four \u{fffd}"
+    );
     assert!(sandbox.store().join("INDEX.md").exists());
 }

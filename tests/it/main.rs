@@ -8,5 +8,6 @@ mod defects_recall;
 mod defects_store;
 mod docs;
 mod guard;
+mod rank;
 mod support;
 mod tidy;
