@@ -137,7 +137,9 @@ pub fn signal_totals(bytes: &[u8]) -> (Totals, Vec<Diagnostic>) {
     let mut totals = Totals::default();
     let mut diagnostics = Vec::new();
     for_each_line(bytes, 1, |number, line, terminated| {
-        let plain = std::str::from_utf8(line).ok().and_then(|text| serde_json::from_str::<PlainSignal<'_>>(text).ok());
+        // A list of texts would be taken for the fields of a signal, one after the other.
+        let object = std::str::from_utf8(line).ok().filter(|text| text.trim_start().starts_with('{'));
+        let plain = object.and_then(|text| serde_json::from_str::<PlainSignal<'_>>(text).ok());
         if let Some(plain) = plain {
             return totals.add(plain.kind, plain.aha_id, plain.rec_id, plain.ts);
         }

@@ -187,6 +187,10 @@ impl<'a> Folder<'a> {
 }
 
 fn plain_view(line: &str) -> Option<CardView<'_>> {
+    // A list of texts would be taken for the fields of a card, one after the other.
+    if !line.trim_start().starts_with('{') {
+        return None;
+    }
     let plain: PlainCard<'_> = serde_json::from_str(line).ok()?;
     let trimmed = plain.id.0.trim();
     if trimmed.is_empty() || trimmed.len() != plain.id.0.len() {
@@ -258,7 +262,7 @@ mod tests {
             r#"{"id": "a", "ts": "1", "title": "plain", "tags": ["x", "y"], "scope": "portable", "n": 1}"#, "\n",
             r#"{"id": "b", "title": "with \"escapes\"\n", "tags": "one", "status": "Rejected"}"#, "\n",
             r#"{"id": 7, "title": null, "solution_steps": ["s", 1, null]}"#, "\n",
-            "{oops\n\n[1]\n",
+            "{oops\n\n[1]\n[\"x\", \"y\"]\n",
             r#"{"id": " c ", "superseded_by": "a", "primary_skill": "k"}"#, "\n",
             r#"{"title": "no id"}"#, "\n",
             r#"{"id": "a", "ts": "2", "title": "newer"}"#,

@@ -362,7 +362,7 @@ fn the_keys_inside_the_answers_do_too() {
         ),
         (
             &sandbox.json(&["list", "--query", "yaml"])["matches"][0],
-            "id:string score:number confidence:number weak:bool matched:array",
+            "id:string store:string score:number confidence:number weak:bool matched:array",
         ),
         (
             &sandbox.json(&["show", &id])["items"][0],
