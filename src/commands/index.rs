@@ -49,7 +49,7 @@ pub fn of(snapshot: &Snapshot, ctx: &Ctx) -> Index {
         .filter(|item| recommendation::status(&item.record).is_open())
         .map(|item| (item, age_days(recommendation::last_touched(&item.record), ctx.now)))
         .collect();
-    open.sort_by_key(|(item, days)| {
+    open.sort_by_cached_key(|(item, days)| {
         std::cmp::Reverse((recommendation::priority(&item.record), days.unwrap_or(0)))
     });
     let is_stale = |days: &Option<i64>| days.is_some_and(|days| days >= STALE_DAYS);

@@ -137,10 +137,8 @@ pub fn signal_totals(bytes: &[u8]) -> (Totals, Vec<Diagnostic>) {
     let mut totals = Totals::default();
     let mut diagnostics = Vec::new();
     for_each_line(bytes, 1, |number, line, terminated| {
-        // A list of texts would be taken for the fields of a signal, one after the other.
-        let object = std::str::from_utf8(line).ok().filter(|text| text.trim_start().starts_with('{'));
-        let plain = object.and_then(|text| serde_json::from_str::<PlainSignal<'_>>(text).ok());
-        if let Some(plain) = plain {
+        let text = std::str::from_utf8(line).ok().filter(|_| is_plain(line));
+        if let Some(plain) = text.and_then(|text| serde_json::from_str::<PlainSignal<'_>>(text).ok()) {
             return totals.add(plain.kind, plain.aha_id, plain.rec_id, plain.ts);
         }
         let (entries, found) = entries_of_line(LogKind::Signals, number, line, terminated);
@@ -148,6 +146,18 @@ pub fn signal_totals(bytes: &[u8]) -> (Totals, Vec<Diagnostic>) {
         diagnostics.extend(found);
     });
     (totals, diagnostics)
+}
+
+/// Deepest nesting that a short reading of a line may pass over.
+const PLAIN_OPENINGS: usize = 100;
+
+/// Whether reading some fields of a line and passing over the others misses nothing that reading the whole
+/// line would find: an object that is neither oversized nor nested too deep, without half surrogates.
+pub fn is_plain(line: &[u8]) -> bool {
+    line.len() <= MAX_LINE_BYTES
+        && line.first() == Some(&b'{')
+        && memchr::memmem::find(line, b"\\u").is_none()
+        && memchr::memchr2_iter(b'{', b'[', line).nth(PLAIN_OPENINGS).is_none()
 }
 
 /// The records of one line, and what was wrong with it.
@@ -246,15 +256,20 @@ impl Reader {
         }
     }
 
-    fn record(&mut self, line: usize, bytes: &[u8], record: Record) {
-        let id = record.id().unwrap_or_else(|| {
-            let id = self.kind.derived_id(&record);
-            if matches!(self.kind, LogKind::Cards | LogKind::Recommendations) {
-                let detail = format!("no id; known as `{id}`");
-                self.report(line, bytes, Problem::MissingId, detail);
+    fn record(&mut self, line: usize, bytes: &[u8], mut record: Record) {
+        let id = match record.id() {
+            Some(id) => id,
+            None => {
+                let id = self.kind.derived_id(&record);
+                if matches!(self.kind, LogKind::Cards | LogKind::Recommendations) {
+                    let detail = format!("no id; known as `{id}`");
+                    self.report(line, bytes, Problem::MissingId, detail);
+                    // The record carries its id from here on: a later version of it would derive another one.
+                    record = record.with("id", id.as_str());
+                }
+                id
             }
-            id
-        });
+        };
         self.entries.push(Entry { line, id, record });
     }
 

@@ -143,7 +143,8 @@ pub fn fold_cards(bytes: &[u8]) -> CardViews<'_> {
     let mut folder = Folder::default();
     let mut found = Vec::new();
     fold::for_each_line(bytes, 1, |number, line, terminated| {
-        if let Some(view) = std::str::from_utf8(line).ok().and_then(plain_view) {
+        let text = std::str::from_utf8(line).ok().filter(|_| fold::is_plain(line));
+        if let Some(view) = text.and_then(plain_view) {
             return folder.put(view);
         }
         let (entries, diagnostics) = fold::entries_of_line(LogKind::Cards, number, line, terminated);
@@ -187,10 +188,6 @@ impl<'a> Folder<'a> {
 }
 
 fn plain_view(line: &str) -> Option<CardView<'_>> {
-    // A list of texts would be taken for the fields of a card, one after the other.
-    if !line.trim_start().starts_with('{') {
-        return None;
-    }
     let plain: PlainCard<'_> = serde_json::from_str(line).ok()?;
     let trimmed = plain.id.0.trim();
     if trimmed.is_empty() || trimmed.len() != plain.id.0.len() {
@@ -205,7 +202,7 @@ fn plain_view(line: &str) -> Option<CardView<'_>> {
         plain.title, plain.when_to_use, plain.problem, plain.solution_steps, plain.tags, plain.primary_skill,
         plain.evidence, plain.gotchas, plain.asks, plain.not_for,
     ];
-    let tags = fields[4].0.clone();
+    let tags = fields[4].0.iter().filter(|tag| !tag.trim().is_empty()).cloned().collect();
     let mut texts = Vec::with_capacity(16);
     for (field, list) in fields.into_iter().enumerate() {
         texts.extend(list.0.into_iter().map(|text| (field, text)));

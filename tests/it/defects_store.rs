@@ -47,7 +47,12 @@ fn d10_odd_types_in_backports_and_signals_do_not_stop_review() {
         "backports.jsonl",
         "{\"applied\": true, \"result_card_ids\": 5}\n{\"applied\": \"yes\", \"result_card_ids\": {\"a\": 1}}\n[1]\n{\"applied\": true, \"result_card_ids\": [[\"x\"], null]}\n",
     );
-    sandbox.seed("signals.jsonl", "{\"kind\": 5, \"aha_id\": [1]}\n{\"kind\": \"aha_used\", \"aha_id\": 7}\n{\"kind\": null}\n[\"aha_used\", \"aha_good1\", null, null]\n");
+    // The last one has the values of a signal, but no names for them.
+    let in_a_list = format!("[\"aha_used\", \"{id}\", null, null]");
+    sandbox.seed(
+        "signals.jsonl",
+        format!("{{\"kind\": 5, \"aha_id\": [1]}}\n{{\"kind\": \"aha_used\", \"aha_id\": 7}}\n{{\"kind\": null}}\n{in_a_list}\n"),
+    );
     let review = sandbox.json(&["review", "--format", "json"]);
     assert_eq!(review["aha"]["backport_candidates"][0]["id"], id.as_str());
     assert_eq!(review["aha"]["top_by_score"][0]["score"], 1);

@@ -7,7 +7,13 @@ mod defects_hostile;
 mod defects_recall;
 mod defects_store;
 mod docs;
+mod fold;
+#[path = "../../benches/store.rs"]
+mod generate;
+mod graduate;
 mod guard;
+mod patch;
+mod race;
 mod rank;
 mod support;
 mod tidy;
