@@ -30,7 +30,7 @@ pub fn run(args: &cli::Edit, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
     let snapshot = Snapshot::load(&store)?;
     find_id("Aha Card", "aha_", &args.id, snapshot.cards.ids())?;
     let mut locked = store.lock(ctx.lock_wait)?;
-    let mut snapshot = Snapshot::load(&store)?;
+    let mut snapshot = Snapshot::load(&locked)?;
     let id = find_id("Aha Card", "aha_", &args.id, snapshot.cards.ids())?;
     let item = snapshot.cards.get(&id).ok_or_else(|| Error::not_found("the card is gone"))?;
     let previous_rev = item.versions;

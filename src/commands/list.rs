@@ -23,7 +23,7 @@ const NOTHING_YET: &str =
 
 pub fn run(args: &cli::List, ctx: &Ctx) -> Result<Done> {
     let store = if args.global { global_store(ctx) } else { project_store(ctx) };
-    let snapshot = Snapshot::load(&store)?;
+    let snapshot = Snapshot::load_cards(&store)?;
     let mut report = report::List {
         repo_root: ctx.repo_root.display().to_string(),
         user: ctx.user.clone(),
@@ -49,7 +49,7 @@ pub fn run(args: &cli::List, ctx: &Ctx) -> Result<Done> {
     if args.history {
         history(args, &snapshot, limit, &mut report)?;
     } else {
-        current(args, ctx, &snapshot, &totals, limit, &mut report)?;
+        current(args, ctx, &snapshot, totals, limit, &mut report)?;
     }
     report.count = report.items.len();
     if snapshot.cards.items.is_empty() {
@@ -86,9 +86,10 @@ fn history(
     }
     let statuses = statuses(args)?;
     let lines: Vec<&Record> = snapshot
-        .card_lines
-        .iter()
-        .map(|entry| &entry.record)
+        .cards
+        .lines()
+        .into_iter()
+        .map(|line| line.record)
         .filter(|record| passes(args, &statuses, record))
         .collect();
     report.total = lines.len();

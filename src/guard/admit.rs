@@ -413,6 +413,17 @@ impl Walk {
                     offset: span.start,
                 }));
             *text = secrets::mask(text, &spans);
+            // A selector or joiner that clung to the secret has lost its base.
+            if let Cow::Owned(stripped) = invisible::strip(text) {
+                let was_clean = self
+                    .verdict
+                    .refusals
+                    .iter()
+                    .all(|refusal| refusal.path != rendered);
+                if was_clean || self.options.strip_invisible {
+                    *text = stripped;
+                }
+            }
         }
         if let Some(excess) = limits::check(what, "bytes", text.len(), allowed) {
             self.refuse("too_long", path.render(), &excess);
@@ -437,8 +448,9 @@ impl Walk {
                 current = invisible::strip(&current).into_owned();
                 let removed = before - current.chars().count();
                 self.verdict.notes.push(format!(
-                    "`{}`: removed {removed} hidden characters",
-                    path.render()
+                    "`{}`: removed {removed} hidden character{}",
+                    path.render(),
+                    if removed == 1 { "" } else { "s" }
                 ));
             } else {
                 self.verdict.refusals.push(Refusal {

@@ -106,11 +106,40 @@ fn assess_text(text: &str) -> Vec<(&'static str, u32)> {
         };
         for pattern in patterns {
             if is_match(pattern, &tokens, start) {
-                found.push((pattern.class, pattern.weight));
+                found.push((pattern.class, weight_of(pattern, &tokens)));
             }
         }
     }
     found
+}
+
+/// The weight of a match. An installer that is named as such and comes over HTTPS is shown, but not enough to quarantine.
+fn weight_of(pattern: &Pattern, tokens: &[Token<'_>]) -> u32 {
+    const INSTALLER: u32 = 45;
+    let says_install = || tokens.iter().any(|token| token.word.starts_with("install"));
+    let is_shady = || {
+        tokens
+            .iter()
+            .any(|token| token.word == "sudo" || is_plain_or_numeric(token.word))
+    };
+    if pattern.class == "fetch-and-run"
+        && pattern.weight == patterns::PIPE_TO_SHELL
+        && says_install()
+        && !is_shady()
+    {
+        return INSTALLER;
+    }
+    pattern.weight
+}
+
+/// A URL without encryption, or one that names its host by number.
+fn is_plain_or_numeric(word: &str) -> bool {
+    match word.split_once("://") {
+        Some((scheme, rest)) if !rest.is_empty() => {
+            scheme == "http" || rest.starts_with(|first: char| first.is_ascii_digit())
+        }
+        _ => false,
+    }
 }
 
 /// Patterns by the words they may begin with. The first position of a pattern holds whole words only.

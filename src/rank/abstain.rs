@@ -40,7 +40,9 @@ impl Evidence {
         let mut mass = vec![0.0_f64; asked.concepts.len()];
         let (mut used, mut pairs) = (0.0_f64, 0.0_f64);
         for (at, term) in asked.terms.iter().enumerate() {
-            let Some(concept) = term.concept else { continue };
+            let Some(concept) = term.concept else {
+                continue;
+            };
             if kept[at] && term.similarity >= 1.0 {
                 mass[concept] = asked.concepts[concept].weight * idfs[at];
                 used += 1.0;
@@ -49,8 +51,17 @@ impl Evidence {
                 }
             }
         }
-        let stands_for = asked.terms.iter().map(|term| term.concept.map(|concept| (concept, term.similarity))).collect();
-        Evidence { stands_for, total: mass.iter().sum(), mass, pairs: if used > 0.0 { pairs / used } else { 0.0 } }
+        let stands_for = asked
+            .terms
+            .iter()
+            .map(|term| term.concept.map(|concept| (concept, term.similarity)))
+            .collect();
+        Evidence {
+            stands_for,
+            total: mass.iter().sum(),
+            mass,
+            pairs: if used > 0.0 { pairs / used } else { 0.0 },
+        }
     }
 
     /// Share, 0 to 1, of the question's idf mass that the card's occurrences match, and the number of words matched.
@@ -61,13 +72,28 @@ impl Evidence {
                 matched[concept] = matched[concept].max(similarity);
             }
         }
-        let covered: f64 = matched.iter().zip(&self.mass).map(|(share, mass)| share * mass).sum();
-        (if self.total > 0.0 { covered / self.total } else { 0.0 }, matched.iter().sum())
+        let covered: f64 = matched
+            .iter()
+            .zip(&self.mass)
+            .map(|(share, mass)| share * mass)
+            .sum();
+        (
+            if self.total > 0.0 {
+                covered / self.total
+            } else {
+                0.0
+            },
+            matched.iter().sum(),
+        )
     }
 
     /// BM25 over the most a card of average length could reach, 0 to a little above 1.
     pub(crate) fn agreement(&self, bm25: f64) -> f64 {
-        if self.total > 0.0 { bm25 / (self.total * (bm25::K1 + 1.0)) } else { 0.0 }
+        if self.total > 0.0 {
+            bm25 / (self.total * (bm25::K1 + 1.0))
+        } else {
+            0.0
+        }
     }
 
     /// Confidence, 0 to 1, that the card is about the question.

@@ -1,5 +1,6 @@
 //! The one integration binary: everything through the real program, or through the library's rooms.
 
+mod crash;
 mod docs;
 mod guard;
 mod support;

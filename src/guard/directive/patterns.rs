@@ -79,14 +79,19 @@ const fn phrase(class: &'static str, weight: u32, text: &'static str) -> Phrase 
     }
 }
 
+/// The weight of a download piped into a shell, which honest installers also ask for.
+pub(super) const PIPE_TO_SHELL: u32 = 71;
+
 #[rustfmt::skip]
-const DROP: &[&str] = &["ignore", "disregard", "forget", "override", "bypass", "discard", "overrule", "neglect", "drop", "erase", "ignoring", "disregarding"];
+const DROP: &[&str] = &["ignore", "disregard", "forget", "bypass", "neglect", "ignoring", "disregarding"];
 #[rustfmt::skip]
-const EARLIER: &[&str] = &["previous", "prior", "above", "earlier", "preceding", "existing", "original", "initial", "foregoing", "former", "past"];
+const REPLACE: &[&str] = &["override", "overrule", "discard", "drop", "erase", "overwrite", "supersede"];
+#[rustfmt::skip]
+const TEACHING: &[&str] = &["instruction*", "prompt", "directive*", "guideline*", "guardrail*", "training"];
+#[rustfmt::skip]
+const EARLIER: &[&str] = &["previous", "prior", "above", "earlier", "preceding", "original", "initial", "foregoing"];
 #[rustfmt::skip]
 const ORDERS: &[&str] = &["instruction*", "prompt", "prompts", "directive*", "guideline*", "rules", "commands", "orders", "guardrail*", "constraints", "messages", "context", "training"];
-#[rustfmt::skip]
-const YOUR: &[&str] = &["your", "all", "any", "every", "everything", "these", "those", "system", "developer", "the"];
 #[rustfmt::skip]
 const USER: &[&str] = &["user", "users", "human", "humans", "operator", "developer", "owner", "person", "reviewer", "reviewers", "anyone", "maintainer"];
 #[rustfmt::skip]
@@ -96,7 +101,7 @@ const SHELLS: &[&str] = &["sh", "bash", "zsh", "dash", "python", "python3", "per
 #[rustfmt::skip]
 const FETCH: &[&str] = &["curl", "wget", "iwr", "irm", "invoke-webrequest", "invoke-restmethod", "fetch"];
 #[rustfmt::skip]
-const SEND: &[&str] = &["send", "post", "upload", "exfiltrate", "forward", "transmit", "leak", "submit", "email", "mail", "report", "ship", "copy", "push", "beacon", "deliver", "dump", "append", "include", "paste"];
+const SEND: &[&str] = &["send", "post", "upload", "exfiltrate", "forward", "transmit", "leak", "submit", "email", "mail", "beacon", "deliver", "push"];
 #[rustfmt::skip]
 const VALUABLES: &[&str] = &["~/.ssh*", ".ssh*", "id_rsa*", "id_ed25519*", "/etc/passwd", "/etc/shadow", ".env*", "environment", "env", "printenv", "~/.aws*", ".aws*", "credentials", "credential", "secrets", "secret", "tokens", "token", "password", "passwords", "keys", "key", "cookies", "keychain", "~/.netrc", ".netrc", "wallet", "~/.config*", "~/.kube*", "~/.npmrc", "ssh_auth_sock", "history", "~/.git-credentials", "api-key", "api_key", "apikey", "transcript", "conversation"];
 #[rustfmt::skip]
@@ -106,7 +111,8 @@ const TARGET: &[&str] = &["http://", "webhook*", "pastebin*", "gist", "attacker*
 pub(super) const PATTERNS: &[Pattern] = &[
     // Overriding what the reader was told before.
     words("override", 100, 4, &[DROP, EARLIER, ORDERS]),
-    words("override", 90, 3, &[DROP, YOUR, EARLIER]),
+    words("override", 100, 4, &[REPLACE, &["previous", "prior", "your", "system", "earlier", "original", "initial", "developer", "above"], TEACHING]),
+    words("override", 90, 0, &[DROP, &["the", "everything", "all"], &["above"]]),
     words("override", 90, 2, &[DROP, &["your", "system", "developer", "all"], ORDERS]),
     words("override", 90, 3, &[DROP, &["everything", "anything", "what", "whatever", "all"], &["above", "before", "told", "previously", "earlier", "said"]]),
     words("override", 80, 4, &[&["do", "don't"], &["follow", "obey"], EARLIER, ORDERS]),
@@ -114,20 +120,25 @@ pub(super) const PATTERNS: &[Pattern] = &[
     words("override", 70, 3, &[&["new", "updated", "real", "actual", "true"], &["instructions", "system", "directive"], &["supersede*", "override*", "replace", "replaces", "follow"]]),
     words("override", 80, 5, &[&["instructions", "instruction", "message", "note", "text", "card", "rule"], &["override*", "supersede*", "outrank*", "takes", "overrule*"], &["your", "all", "any", "system", "precedence"], ORDERS]),
     words("override", 70, 4, &[&["takes", "take", "has", "have"], &["precedence", "priority"], &["over"], &["system", "user", "user's", "your", "developer"]]),
+    words("override", 90, 3, &[&["your", "all"], EARLIER, TEACHING, &["void", "invalid", "obsolete", "cancelled", "canceled", "revoked", "superseded", "null"]]),
+    words("role", 60, 6, &[&["whatever", "regardless"], &["user", "asks", "asked"], &["always", "answer", "reply", "respond", "say"]]),
+    words("conceal", 70, 4, &[&["pretend", "claim"], &["user", "human"], &["approved", "consented", "agreed", "confirmed", "authorised", "authorized"]]),
+    forbids("conceal", 80, 3, &[&["not", "don't", "never"], &["let", "allow"], &["user", "human", "operator", "reviewer", "owner", "anyone"], &["see", "know", "notice", "find", "learn", "read"]]),
     // Posing as a role or changing the reader's.
-    words("role", 90, 1, &[&["you"], &["are"], &["now"], &["in", "a", "an", "dan", "the", "root", "free", "unrestricted", "developer", "acting", "operating"]]),
-    words("role", 80, 3, &[&["enter", "activate", "enable", "switch"], &["developer", "dan", "god", "jailbreak", "unrestricted", "admin", "debug"], &["mode"]]),
+    words("role", 90, 2, &[&["you"], &["are"], &["now"], &["dan", "root", "free", "unrestricted", "acting", "operating", "developer", "jailbroken", "evil", "assistant", "ai", "unfiltered", "hacker", "pirate", "administrator", "system", "uncensored", "god"]]),
+    words("role", 80, 3, &[&["enter", "activate", "enable", "switch"], &["dan", "god", "jailbreak", "unrestricted"], &["mode"]]),
+    spanning("role", 80, 5, &[&["enter", "activate", "enable", "switch"], &["developer", "debug", "admin", "root", "maintenance"], &["mode"], &["skip", "ignore", "bypass", "reveal", "obey", "refuse", "unrestricted"]]),
     words("role", 80, 3, &[&["pretend", "imagine", "act", "behave"], &["you", "as", "like", "if"], &["no", "unrestricted", "unfiltered", "without"], &["restrictions", "rules", "limits", "filters", "ai", "limitations", "guidelines", "assistant"]]),
     words("role", 70, 2, &[&["from"], &["now"], &["on"], &["you"], &["will", "must", "are", "shall", "only", "obey"]]),
     words("role", 70, 3, &[&["message", "notice", "instruction", "instructions", "order"], &["from"], &["system", "administrator", "anthropic", "openai", "developer", "developers"], &["you", "assistant", "agent", "must"]]),
     words("role", 80, 4, &[&["reveal", "print", "repeat", "output", "show", "disclose", "leak", "reproduce"], &["your"], &["system", "hidden", "initial", "secret"], &["prompt", "instructions", "message", "prompts"]]),
     // Hiding from the person.
-    forbids("conceal", 90, 4, &[&["not", "don't", "never", "without", "avoid"], &["tell", "telling", "inform", "informing", "mention", "mentioning", "reveal", "revealing", "notify", "notifying", "alert", "alerting", "ask", "disclose", "show", "report"], &["user", "human", "operator", "anyone", "owner", "reviewer", "reviewers"]]),
+    forbids("conceal", 90, 4, &[&["not", "don't", "never", "without", "avoid"], &["tell", "telling", "inform", "informing", "mention", "mentioning", "reveal", "revealing", "notify", "notifying", "alert", "alerting", "ask", "disclose"], &["user", "human", "operator", "anyone", "owner", "reviewer", "reviewers"]]),
     forbids("conceal", 80, 3, &[&["not", "don't", "never", "without"], &["tell", "mention", "mentioning", "disclose", "reveal", "report", "log", "reporting"], &["this", "it", "that"], &["to"], USER]),
     words("conceal", 80, 4, &[&["hide", "conceal", "withhold", "keep", "keeping", "hidden", "secret"], &["this", "it", "these", "that", "everything", "secret", "hidden", "result", "results", "output", "change", "changes", "step"], &["from"], USER]),
     words("conceal", 80, 5, &[&["user", "human", "operator", "developer", "reviewer"], &["must", "should", "need", "needs", "does", "can", "will"], &["not", "never"], &["know", "see", "notice", "learn", "find", "hear", "be"], &["this", "it", "about", "out", "of", "told", "aware", "informed"]]),
     words("conceal", 70, 3, &[&["silently", "secretly", "quietly", "covertly", "stealthily", "discreetly"], &["run", "execute", "install", "send", "upload", "post", "add", "append", "exfiltrate", "copy", "delete", "commit", "push", "download", "forward", "read", "modify", "insert", "disable"]]),
-    words("conceal", 65, 4, &[&["run", "execute", "install", "send", "upload", "do", "perform", "push"], &["this", "it", "that", "these", "command", "script", "the"], &["silently", "secretly", "covertly", "quietly", "stealthily", "discreetly"]]),
+    words("conceal", 65, 4, &[&["run", "execute", "install", "send", "upload", "do", "perform", "push"], &["this", "it", "these"], &["silently", "secretly", "covertly", "quietly", "stealthily", "discreetly"]]),
     words("conceal", 70, 3, &[&["before", "without"], &["user", "human", "operator", "owner", "user's"], &["notices", "noticing", "knowing", "knowledge", "consent", "seeing", "sees", "approval", "permission", "realizes", "realising"]]),
     // Switching off what protects.
     words("disarm", 80, 4, &[&["disable", "bypass", "ignore", "deactivate", "circumvent", "remove", "skip", "evade", "suspend", "defeat", "override"], &["all", "your", "any", "every", "its"], GUARDS]),
@@ -135,11 +146,11 @@ pub(super) const PATTERNS: &[Pattern] = &[
     words("disarm", 75, 3, &[&["approve", "accept", "grant", "confirm", "allow"], &["all", "every", "any", "everything"], &["permission*", "request*", "tool", "prompts", "command*", "changes", "action*"], &["automatically", "without", "silently", "unconditionally", "blindly"]]),
     words("disarm", 75, 4, &[&["without"], &["asking", "requesting", "seeking", "waiting"], &["for"], &["permission", "approval", "confirmation", "consent"], &["delete", "run", "execute", "send", "push", "upload", "install"]]),
     // Fetching and running.
-    words("fetch-and-run", 70, 14, &[FETCH, &["http://"], &["|"], SHELLS]),
-    words("fetch-and-run", 70, 12, &[SHELLS, &["<", "$", "-c", "-e"], FETCH, &["http://"]]),
+    words("fetch-and-run", PIPE_TO_SHELL, 14, &[FETCH, &["http://"], &["|"], SHELLS]),
+    words("fetch-and-run", PIPE_TO_SHELL, 12, &[SHELLS, &["<", "$", "-c", "-e"], FETCH, &["http://"]]),
     words("fetch-and-run", 70, 3, &[&["iex", "invoke-expression", "eval"], &["irm", "iwr", "curl", "wget", "new-object", "$"], &["http://", "net.webclient", "curl", "wget"]]),
-    spanning("fetch-and-run", 70, 7, &[&["download", "fetch", "wget", "curl", "retrieve", "pull", "get"], &["http://"], &["run", "execute", "eval", "source", "sh", "bash", "chmod", "launch", "follow", "obey"]]),
-    spanning("fetch-and-run", 75, 6, &[&["follow", "obey", "execute", "load", "apply"], &["instructions", "commands", "directives", "steps", "orders"], &["at", "from", "in", "on"], &["http://"]]),
+    spanning("fetch-and-run", 70, 7, &[&["download", "fetch", "wget", "curl", "retrieve", "pull", "get"], &["http://"], &["run", "execute", "eval", "source", "chmod", "launch", "follow", "obey"]]),
+    spanning("fetch-and-run", 40, 6, &[&["follow", "obey", "execute", "load", "apply"], &["instructions", "commands", "directives", "steps", "orders"], &["at", "from", "in", "on"], &["http://"]]),
     words("fetch-and-run", 80, 8, &[&["base64", "b64decode", "frombase64string", "xxd", "atob"], &["|", "exec", "eval", "execute", "run"], &["sh", "bash", "python", "python3", "it", "result", "zsh", "iex", "perl", "node", "eval", "exec", "output"]]),
     words("fetch-and-run", 80, 6, &[&["decode"], &["base64", "following", "payload", "string", "blob", "hex"], &["run", "execute", "eval", "exec"]]),
     words("fetch-and-run", 80, 3, &[&["exec", "eval"], &["base64.b64decode", "b64decode", "atob", "base64"]]),
@@ -149,9 +160,9 @@ pub(super) const PATTERNS: &[Pattern] = &[
     words("exfiltrate", 85, 12, &[&["curl", "wget", "nc", "ncat", "httpie", "http", "fetch"], &["-d", "--data*", "-f", "--form", "-t", "--upload-file", "-x", "--post-file*", "|", "<", "post"], &["env", "printenv", "cat", "~/.ssh*", "~/.aws*", ".env*", "id_rsa*", "/etc/passwd", "~/.netrc"]]),
     words("exfiltrate", 85, 10, &[&["env", "printenv", "cat", "tar", "set", "base64"], &["|"], &["curl", "nc", "ncat", "wget", "netcat"]]),
     words("exfiltrate", 70, 5, &[&["exfiltrate", "steal", "harvest"], &["the", "all", "user", "user's", "any", "their", "data", "keys", "credentials", "secrets", "tokens"]]),
-    words("exfiltrate", 70, 6, &[&["include", "embed", "append", "put", "encode"], VALUABLES, &["in", "as", "into"], &["url", "query", "image", "link", "request", "commit", "header", "dns"]]),
+    words("exfiltrate", 70, 4, &[&["include", "embed", "append", "put", "encode"], VALUABLES, &["in", "as", "into"], &["url", "query", "image", "link", "dns"]]),
     // Planting itself.
-    words("persist", 70, 6, &[&["add", "append", "insert", "write", "copy", "put", "propagate", "replicate"], &["this", "these", "following"], &["instruction*", "text", "paragraph", "card", "message", "prompt", "line"], &["every", "all", "each", "claude.md", "agents.md", "other"]]),
+    words("persist", 70, 7, &[&["add", "append", "insert", "write", "copy", "put", "propagate", "replicate"], &["this", "these", "following"], &["instruction*", "text", "paragraph", "card", "message", "prompt", "line", "note"], &["claude.md", "agents.md", "cards", "skill.md", "memories", "prompts", "skills", "memory"]]),
     words("persist", 70, 5, &[&["backdoor", "reverse", "keylogger", "rootkit"], &["install", "shell", "into", "in", "open", "add", "to"]]),
     words("persist", 70, 3, &[&["install", "add", "insert", "plant", "open", "create"], &["backdoor", "keylogger", "rootkit"]]),
     // The strongest override phrases in other languages.

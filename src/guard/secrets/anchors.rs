@@ -2,8 +2,9 @@
 
 use std::sync::OnceLock;
 
+use super::contexts::Rule;
 use super::rules::{SHAPES, TOKENS};
-use super::{Scan, assign, contexts};
+use super::{assign, contexts};
 
 /// What runs where an anchor stands.
 #[derive(Clone, Copy)]
@@ -13,9 +14,9 @@ pub(super) enum Action {
     /// A row of [`SHAPES`].
     Shape(usize),
     /// Code for a format that names its vendor or its standard.
-    Vendor(fn(&mut Scan<'_>, usize)),
+    Vendor(Rule),
     /// Code that judges by what stands around a value.
-    Context(fn(&mut Scan<'_>, usize)),
+    Context(Rule),
 }
 
 /// A literal of three bytes or more.

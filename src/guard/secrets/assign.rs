@@ -8,6 +8,7 @@ use super::value::{
     hex_length, is_measure, is_path, is_placeholder, is_prose, is_template, is_uuid, is_wordy,
     looks_random, names_a_secret,
 };
+use super::vendors::vendor_class;
 
 /// Parts of key names that announce a secret; the whole name is then judged by [`field::classify`].
 pub(super) const KEY_WORDS: &str = "key token secret pass pwd cred auth cookie session sessid dsn connectionstring connection mnemonic phrase jwt _pat sig= signature= salt";
@@ -92,7 +93,7 @@ fn cannot_be_secret(bytes: &[u8], tie: Tie, value_at: usize, name: &[u8]) -> boo
     const LONG: usize = 16;
     let first = bytes.get(value_at).copied().unwrap_or(b' ');
     if matches!(first, b'"' | b'\'' | b'`' | b'\\' | b'\n') || (tie == Tie::Element) {
-        return tie == Tie::Prose;
+        return false;
     }
     if tie == Tie::Literal && !matches!(first, b'b' | b'r' | b'f' | b'u' | b'@' | b'$' | b'L') {
         return true;
@@ -193,7 +194,12 @@ fn tie_after(scan: &Scan<'_>, start: usize, end: usize) -> Option<(Tie, usize)> 
         [b'\n', ..] => (Tie::Colon, named_value(bytes, at)?),
         [b'v', b'a', b'l', b'u', b'e', b'=', ..] if closed => (Tie::Colon, at + 6),
         _ if spaced && is_flag(bytes, start) => (Tie::Equals, at),
-        _ if spaced && is_netrc(scan, start) => (Tie::Equals, at),
+        _ if spaced
+            && (is_netrc(scan, start) || scan.slice(start.saturating_sub(4), start) == "ENV ") =>
+        {
+            (Tie::Equals, at)
+        }
+        [b'>', ..] if closed => (Tie::Element, at + 1),
         _ if spaced && is_listed_command(scan.slice(start, end)) => (Tie::Equals, at),
         _ if spaced && !closed => (Tie::Prose, after_copula(bytes, at)),
         _ => return None,
@@ -665,87 +671,4 @@ impl Subject<'_> {
                 && value.len() >= 10
                 && !value.contains(['/', ':', '.', '-', '_']))
     }
-}
-
-/// A class that says whose key it is, where the name of the key says so.
-fn vendor_class(name: &str, kind: Kind, value: &str) -> &'static str {
-    const VENDORS: &[(&str, &str)] = &[
-        ("aws_secret", "aws-secret-access-key"),
-        ("secretaccesskey", "aws-secret-access-key"),
-        ("secret_access_key", "aws-secret-access-key"),
-        ("aws_session", "aws-session-token"),
-        ("x-amz-security-token", "aws-session-token"),
-        ("x-amz-signature", "aws-signature"),
-        ("accountkey", "azure-storage-key"),
-        ("sharedaccesskey", "azure-shared-access-key"),
-        ("azure", "azure-client-secret"),
-        ("arm_client_secret", "azure-client-secret"),
-        ("heroku", "heroku-key"),
-        ("datadog", "datadog-key"),
-        ("dd_api", "datadog-key"),
-        ("dd_app", "datadog-key"),
-        ("dd-api", "datadog-key"),
-        ("dd-application", "datadog-key"),
-        ("cloudflare", "cloudflare-token"),
-        ("cf_api", "cloudflare-token"),
-        ("x-auth-key", "cloudflare-token"),
-        ("fastly", "fastly-token"),
-        ("vercel", "vercel-token"),
-        ("twilio", "twilio-token"),
-        ("pagerduty", "pagerduty-key"),
-        ("okta", "okta-token"),
-        ("auth0", "auth0-secret"),
-        ("algolia", "algolia-key"),
-        ("mailgun", "mailgun-key"),
-        ("mailchimp", "mailchimp-key"),
-        ("asana", "asana-token"),
-        ("airtable", "airtable-token"),
-        ("new_relic", "new-relic-key"),
-        ("newrelic", "new-relic-key"),
-        ("discord", "discord-bot-token"),
-        ("telegram", "telegram-bot-token"),
-        ("circle", "circleci-token"),
-        ("travis", "travis-token"),
-        ("codecov", "codecov-token"),
-        ("jira", "atlassian-token"),
-        ("atlassian", "atlassian-token"),
-        ("confluence", "atlassian-token"),
-        ("trello", "trello-key"),
-        ("zendesk", "zendesk-token"),
-        ("snyk", "snyk-token"),
-        ("mistral", "mistral-key"),
-        ("cohere", "cohere-key"),
-        ("deepseek", "deepseek-key"),
-        ("gemini", "google-api-key"),
-        ("bitbucket", "bitbucket-token"),
-        ("buildkite", "buildkite-token"),
-        ("ngrok", "ngrok-token"),
-        ("railway", "railway-token"),
-        ("upstash", "upstash-token"),
-        ("netlify", "netlify-token"),
-        ("npm", "npm-token"),
-        ("square", "square-token"),
-        ("paypal", "paypal-secret"),
-        ("braintree", "braintree-token"),
-        ("plaid", "plaid-token"),
-        ("vault", "vault-token"),
-        ("consul", "consul-token"),
-        ("gitlab", "gitlab-token"),
-        ("github", "github-token"),
-        ("slack", "slack-token"),
-        ("stripe", "stripe-key"),
-    ];
-    if matches!(
-        kind,
-        Kind::Password | Kind::Passphrase | Kind::Cookie | Kind::Dsn
-    ) {
-        return kind.class();
-    }
-    if kind == Kind::Signature && value.contains('%') {
-        return "azure-shared-access-signature";
-    }
-    VENDORS
-        .iter()
-        .find(|(part, _)| name.contains(part))
-        .map_or(kind.class(), |(_, class)| class)
 }

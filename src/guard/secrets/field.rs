@@ -69,6 +69,10 @@ const SECRET_KEYS: &str = "api access secret private auth encryption encrypt enc
     admin deploy shared webhook hmac jwt session storage subscription ingest ingestion integration registration root aes rsa ssh server \
     write bot functions host consumer customer cookie csrf data decryption fernet client user live restricted security internal";
 
+/// Keys that an environment variable may name without giving anything away: `CACHE_KEY`, `PUBLIC_KEY`.
+const OPEN_KEYS: &str = "public publishable primary foreign sort cache partition range hash index query row shard idempotency group map dict \
+    object item field registry routing bucket s3 redis hot short meta any home escape enter arrow";
+
 /// What makes a token no secret: places in a text, pages of a list, ways to stop.
 const HARMLESS_TOKENS: &str = "next page pagination continuation continue pad eos bos unk sep mask cls cancellation cancel stop special start end sync \
     resume cursor design prev previous last first per max min num count total input output prompt completion cached reserved punctuation \
@@ -151,7 +155,15 @@ pub(super) fn classify(key: &str) -> Option<Kind> {
     if matches!(last, "key" | "keys") && is_listed(SECRET_KEYS, previous) {
         return Some(Kind::Key);
     }
+    if last == "key"
+        && !rest.is_empty()
+        && !key.bytes().any(|byte| byte.is_ascii_lowercase())
+        && !is_listed(OPEN_KEYS, previous)
+    {
+        return Some(Kind::Key);
+    }
     match last {
+        "base" if previous == "key" && words.len() > 2 => Some(Kind::Key),
         "authorization" => Some(Kind::Authorization),
         "auth" if rest.is_empty() || matches!(previous, "http" | "basic" | "proxy" | "npm") => {
             Some(Kind::Auth)

@@ -9,11 +9,14 @@
 
 mod anchors;
 mod assign;
+mod commands;
 mod contexts;
 mod field;
+mod people;
 mod rules;
 mod shape;
 mod value;
+mod vendors;
 
 use std::borrow::Cow;
 
@@ -118,7 +121,10 @@ fn map_back(span: &SecretSpan, masked: &[SecretSpan]) -> SecretSpan {
 pub(crate) struct Scan<'a> {
     pub(crate) text: &'a str,
     pub(crate) bytes: &'a [u8],
-    found: Vec<SecretSpan>,
+    /// Candidates, each with whether a format (rather than its surroundings) names it.
+    found: Vec<(bool, SecretSpan)>,
+    /// Whether the rule that runs recognises a format.
+    by_format: bool,
     /// End of the last key that was judged, so that `SECRET_ACCESS_KEY` is judged once.
     pub(crate) key_until: usize,
     /// Where the last search for the end of a key block looked and what it found.
@@ -129,7 +135,8 @@ impl Scan<'_> {
     /// Records a secret.
     pub(crate) fn found(&mut self, class: &'static str, start: usize, end: usize) {
         if start < end && self.text.is_char_boundary(start) && self.text.is_char_boundary(end) {
-            self.found.push(SecretSpan { class, start, end });
+            self.found
+                .push((self.by_format, SecretSpan { class, start, end }));
         }
     }
 
@@ -167,6 +174,7 @@ fn scan_once(text: &str, everything: bool) -> Vec<SecretSpan> {
         text,
         bytes,
         found: Vec::new(),
+        by_format: false,
         key_until: 0,
         block_end: None,
     };
@@ -178,10 +186,11 @@ fn scan_once(text: &str, everything: bool) -> Vec<SecretSpan> {
         }
     }
     if everything {
+        scan.by_format = false;
         for (at, _) in text.match_indices('@') {
-            contexts::email(&mut scan, at);
+            people::email(&mut scan, at);
         }
-        contexts::card_numbers(&mut scan);
+        people::card_numbers(&mut scan);
     }
     resolve(text, scan.found)
 }
@@ -196,6 +205,7 @@ fn visit(scan: &mut Scan<'_>, anchors: &anchors::Table, head: u16, at: usize, ev
         if !anchor.stands_at(scan.bytes, at) {
             continue;
         }
+        scan.by_format = !matches!(anchor.action, Action::Context(_));
         match anchor.action {
             Action::Token(rule) => match_token(scan, rule, at, anchor.text.len()),
             Action::Shape(rule) => match_shape(scan, rule, at),
@@ -242,7 +252,9 @@ fn match_shape(scan: &mut Scan<'_>, rule: usize, at: usize) {
     let Some(end) = shape::match_parts(scan.bytes, at, rule.parts) else {
         return;
     };
-    let first_is_sign = !is_in(ALNUM, scan.bytes[start]);
+    // Digits may follow letters directly: `/bot123:…`.
+    let first_is_sign = !is_in(ALNUM, scan.bytes[start])
+        || rule.before.is_some_and(|(set, ..)| set == shape::DIGIT);
     if !(first_is_sign || scan.is_word_start(start)) || !scan.is_word_end(end) {
         return;
     }
@@ -297,20 +309,20 @@ fn has_stand_in_word(body: &str) -> bool {
 }
 
 /// Sorts candidates, keeps the first of overlapping ones (the longer when they begin together), and spares marks already made.
-fn resolve(text: &str, mut found: Vec<SecretSpan>) -> Vec<SecretSpan> {
+fn resolve(text: &str, mut found: Vec<(bool, SecretSpan)>) -> Vec<SecretSpan> {
     if found.is_empty() {
-        return found;
+        return Vec::new();
     }
     let marks = marks_in(text);
-    found.retain(|span| {
+    found.retain(|(_, span)| {
         !marks
             .iter()
             .any(|(start, end)| span.start < *end && *start < span.end)
     });
-    // Stable: where two rules agree on the place, the one that ran first names the class.
-    found.sort_by(|left, right| left.start.cmp(&right.start).then(right.end.cmp(&left.end)));
+    // Stable: where two rules agree on everything, the one that ran first names the class.
+    found.sort_by_key(|(by_format, span)| (span.start, !by_format, usize::MAX - span.end));
     let mut kept: Vec<SecretSpan> = Vec::with_capacity(found.len());
-    for span in found {
+    for (_, span) in found {
         match kept.last_mut() {
             Some(last) if span.start < last.end => {
                 // Two halves of one secret: keep the union under the first name.
