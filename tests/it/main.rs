@@ -1,6 +1,7 @@
 //! The one integration binary: everything through the real program, or through the library's rooms.
 
 mod crash;
+#[cfg(unix)]
 mod docs;
 mod guard;
 mod support;
