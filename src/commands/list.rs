@@ -53,7 +53,7 @@ pub fn run(args: &cli::List, ctx: &Ctx) -> Result<Done> {
     }
     report.count = report.items.len();
     if snapshot.cards.items.is_empty() {
-        report.message = Some(NOTHING_YET.to_owned());
+        report.message = Some(nothing_yet(args, ctx));
     } else if report.count == 0 && !queries(args).is_empty() {
         report.message =
             Some("Nothing relevant is recorded. Proceed with the task using standard tools.".to_owned());
@@ -67,6 +67,20 @@ pub fn run(args: &cli::List, ctx: &Ctx) -> Result<Done> {
         ));
     }
     Ok(Report::List(report).into())
+}
+
+/// That nothing is known; and where something is, when that can be a matter of a missing `USER`.
+fn nothing_yet(args: &cli::List, ctx: &Ctx) -> String {
+    let elsewhere = super::init::other_users(ctx);
+    match elsewhere.first() {
+        Some(first) if !args.global && !ctx.user_known => format!(
+            "{NOTHING_YET} This is the memory of `{}`, because neither USER nor USERNAME is set; others here: {}. \
+             To use one: SELF_LEARNING_USER={first}",
+            ctx.user,
+            elsewhere.join(", ")
+        ),
+        _ => NOTHING_YET.to_owned(),
+    }
 }
 
 fn queries(args: &cli::List) -> Vec<&str> {

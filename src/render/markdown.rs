@@ -79,6 +79,9 @@ fn review(report: &Review) -> String {
         count(summary.open_recommendations, "open recommendation"),
         summary.stale_recommendations
     );
+    if report.learnings.is_empty() {
+        out.push_str("_(none yet)_\n");
+    }
     for learning in &report.learnings {
         let score = learning.get("score").and_then(Value::as_i64).unwrap_or_default();
         out.push_str(&format!("- **{}** (`{}`, score {score})", text(learning, "title"), text(learning, "id")));
@@ -86,6 +89,9 @@ fn review(report: &Review) -> String {
         out.push_str(&if when.is_empty() { "\n".to_owned() } else { format!(": {when}\n") });
     }
     out.push_str("\n## Next actions\n\n");
+    if report.next_actions.is_empty() {
+        out.push_str("_(none)_\n");
+    }
     for action in &report.next_actions {
         out.push_str(&format!("- **{}** (`{}`): {}\n", text(action, "title"), text(action, "id"), text(action, "suggested_next")));
     }
