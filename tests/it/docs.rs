@@ -61,11 +61,7 @@ fn blocks(text: &str) -> Vec<Block> {
                 }
             }
             None if ticks.len() >= 3 => {
-                let block = Block {
-                    tag: line[ticks.len()..].trim().to_owned(),
-                    line: at + 1,
-                    body: Vec::new(),
-                };
+                let block = Block { tag: line[ticks.len()..].trim().to_owned(), line: at + 1, body: Vec::new() };
                 open = Some((ticks, block));
             }
             None => {}
@@ -87,10 +83,7 @@ fn steps(block: &Block) -> Vec<Step> {
     let mut in_command = false;
     for line in &block.body {
         if let Some(command) = line.strip_prefix("$ ") {
-            steps.push(Step {
-                command: command.to_owned(),
-                expected: Vec::new(),
-            });
+            steps.push(Step { command: command.to_owned(), expected: Vec::new() });
             in_command = true;
             continue;
         }
@@ -258,7 +251,8 @@ fn examples_do_what_they_show() {
                     for (at, (step, (code, output))) in steps.iter().zip(&results).enumerate() {
                         let asked = steps.get(at + 1).is_some_and(|next| next.command == "echo $?");
                         if *code != 0 && !asked {
-                            wrong.push(format!("{name}:{}: `{}` exits with {code}\n{output}", block.line, step.command));
+                            wrong
+                                .push(format!("{name}:{}: `{}` exits with {code}\n{output}", block.line, step.command));
                         }
                         let actual: Vec<&str> = output.lines().collect();
                         let same = step.expected.is_empty() || lines_match(&step.expected, &actual);
@@ -287,7 +281,12 @@ fn examples_do_what_they_show() {
             write(&root().join(&name), updated.join("\n") + "\n");
         }
     }
-    assert!(wrong.is_empty(), "{} examples differ (SELF_LEARNING_UPDATE_DOCS=1 rewrites them)\n\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} examples differ (SELF_LEARNING_UPDATE_DOCS=1 rewrites them)\n\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -377,8 +376,7 @@ fn the_command_reference_is_the_help() {
 /// Each recorded run in which we differ on purpose is named with its reason.
 #[test]
 fn every_difference_is_explained() {
-    let differences: Vec<Value> =
-        serde_json::from_str(&text_of("tests/data/differences.json")).expect("a list");
+    let differences: Vec<Value> = serde_json::from_str(&text_of("tests/data/differences.json")).expect("a list");
     assert!(differences.len() <= 25, "{} differences", differences.len());
     let text = text_of("references/COMPATIBILITY.md");
     for entry in &differences {
