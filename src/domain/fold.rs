@@ -141,20 +141,31 @@ pub fn signal_totals(bytes: &[u8]) -> (Totals, Vec<Diagnostic>) {
         if let Some(plain) = plain {
             return totals.add(plain.kind, plain.aha_id, plain.rec_id, plain.ts);
         }
-        let mut reader = Reader {
-            kind: LogKind::Signals,
-            entries: Vec::new(),
-            diagnostics: Vec::new(),
-        };
-        reader.line(number, line, terminated);
-        reader.entries.iter().for_each(|entry| totals.add_record(&entry.record));
-        diagnostics.extend(reader.diagnostics);
+        let (entries, found) = entries_of_line(LogKind::Signals, number, line, terminated);
+        entries.iter().for_each(|entry| totals.add_record(&entry.record));
+        diagnostics.extend(found);
     });
     (totals, diagnostics)
 }
 
+/// The records of one line, and what was wrong with it.
+pub fn entries_of_line(
+    kind: LogKind,
+    number: usize,
+    line: &[u8],
+    terminated: bool,
+) -> (Vec<Entry>, Vec<Diagnostic>) {
+    let mut reader = Reader {
+        kind,
+        entries: Vec::new(),
+        diagnostics: Vec::new(),
+    };
+    reader.line(number, line, terminated);
+    (reader.entries, reader.diagnostics)
+}
+
 /// Visit the lines of a log: number, bytes without the line end, and whether there was one.
-fn for_each_line(bytes: &[u8], first_line: usize, mut visit: impl FnMut(usize, &[u8], bool)) {
+pub fn for_each_line<'a>(bytes: &'a [u8], first_line: usize, mut visit: impl FnMut(usize, &'a [u8], bool)) {
     let mut rest = bytes;
     let mut number = first_line;
     while !rest.is_empty() {

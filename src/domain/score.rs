@@ -75,9 +75,13 @@ impl Totals {
     pub fn add(&mut self, kind: Option<&str>, card: Option<&str>, recommendation: Option<&str>, ts: Option<&str>) {
         self.lines += 1;
         let kind = kind.unwrap_or_default();
-        let filled = |id: Option<&str>| id.map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned);
-        if let Some(id) = filled(card) {
-            let counts = self.cards.entry(id).or_default();
+        let filled = |id: Option<&'_ str>| id.map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned);
+        if let Some(id) = card.map(str::trim).filter(|id| !id.is_empty()) {
+            // Most signals are about a card that was seen before; only a new one costs a key.
+            if !self.cards.contains_key(id) {
+                self.cards.insert(id.to_owned(), Counts::default());
+            }
+            let counts = self.cards.get_mut(id).expect("just inserted");
             match kind {
                 QUARANTINED_CARD => counts.quarantined = true,
                 RELEASED_CARD => counts.quarantined = false,

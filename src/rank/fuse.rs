@@ -411,7 +411,7 @@ fn rank_phrasing(
         })
         .collect();
     let scores = bm25::score(statistics, &hashes, &occurrences);
-    let evidence = abstain::Evidence::new(&asked, &idfs, &kept);
+    let evidence = abstain::Evidence::new(&asked, &idfs, &kept, cards);
     let mut candidates: Vec<Candidate> = Vec::new();
     let mut at = 0;
     for group in occurrences.chunk_by(|one, other| one.card == other.card) {

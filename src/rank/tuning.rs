@@ -32,7 +32,7 @@ impl Default for Tuning {
             candidates: 100,
             repair_weight: 0.9,
             floor: 0.5,
-            company: 0.25,
+            company: 0.1,
             weak: 0.7,
             most_terms: 48,
         }

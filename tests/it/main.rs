@@ -4,5 +4,6 @@ mod crash;
 #[cfg(unix)]
 mod docs;
 mod guard;
+mod rank;
 mod support;
 mod tidy;
