@@ -121,6 +121,9 @@ fn line_matches(expected: &str, actual: &str) -> bool {
     }
 }
 
+const PIPELINE_SKILL: &str = "---\nname: ci-config\ndescription: Keeps pipeline files right. Use when a CI job fails.\n---\n\n\
+    # Pipeline files\n\n1. Read the log of the first step that failed.\n2. Reproduce it locally.\n";
+
 /// The place where the examples of one document run.
 struct Stage {
     sandbox: Sandbox,
@@ -132,7 +135,13 @@ impl Stage {
         let sandbox = Sandbox::new();
         let skill = sandbox.repo().join(".claude/skills").join(NAME);
         install(&skill);
-        let folder = if document == "SKILL.md" { skill } else { sandbox.repo() };
+        let folder = if document == "SKILL.md" {
+            // A skill for cards to graduate into.
+            write(&skill.with_file_name("ci-config").join("SKILL.md"), PIPELINE_SKILL);
+            skill
+        } else {
+            sandbox.repo()
+        };
         Stage { sandbox, folder }
     }
 
@@ -231,6 +240,7 @@ fn examples_do_what_they_show() {
     let mut wrong = Vec::new();
     for name in documents() {
         let stage = Stage::new(&name);
+        let mut plan = String::new();
         let text = text_of(&name);
         let mut updated: Vec<String> = text.lines().map(str::to_owned).collect();
         // From the last block to the first when rewriting would shift lines; examples run in order.
@@ -244,10 +254,12 @@ fn examples_do_what_they_show() {
                     }
                 }
                 "console" => {
-                    let steps = steps(&block);
+                    let mut steps = steps(&block);
+                    // A command approves the plan that was printed last.
+                    let stale = updating() && steps.iter_mut().any(|step| approve(&mut step.command, &plan));
                     let results = stage.steps(&steps);
                     let mut body = Vec::new();
-                    let mut differs = results.len() != steps.len();
+                    let mut differs = stale || results.len() != steps.len();
                     for (at, (step, (code, output))) in steps.iter().zip(&results).enumerate() {
                         let asked = steps.get(at + 1).is_some_and(|next| next.command == "echo $?");
                         if *code != 0 && !asked {
@@ -255,6 +267,9 @@ fn examples_do_what_they_show() {
                                 .push(format!("{name}:{}: `{}` exits with {code}\n{output}", block.line, step.command));
                         }
                         let actual: Vec<&str> = output.lines().collect();
+                        if let Some(digest) = actual.iter().find_map(|line| line.strip_prefix("Plan: ")) {
+                            plan = digest.to_owned();
+                        }
                         let same = step.expected.is_empty() || lines_match(&step.expected, &actual);
                         if !same {
                             differs = true;
@@ -287,6 +302,19 @@ fn examples_do_what_they_show() {
         wrong.len(),
         wrong.join("\n")
     );
+}
+
+/// Put the digest of the last plan in the place of an older one. Returns whether there was one.
+fn approve(command: &mut String, plan: &str) -> bool {
+    let Some((before, after)) = command.split_once("--plan ") else {
+        return false;
+    };
+    let old = after.split_whitespace().next().unwrap_or_default();
+    if plan.is_empty() || old == plan {
+        return false;
+    }
+    *command = format!("{before}--plan {}", after.replacen(old, plan, 1));
+    true
 }
 
 #[test]
