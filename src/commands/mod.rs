@@ -3,6 +3,7 @@
 
 pub mod doctor;
 pub mod edit;
+pub mod evaluate;
 pub mod history;
 pub mod index;
 pub mod init;
@@ -10,6 +11,7 @@ pub mod list;
 pub mod payload;
 pub mod promote;
 pub mod purge;
+pub mod recall;
 pub mod record;
 pub mod release;
 pub mod repair;
@@ -19,6 +21,7 @@ pub mod show;
 pub mod signal;
 pub mod status;
 pub mod tour;
+pub mod why_not;
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -63,7 +66,10 @@ pub fn run(cli: &Cli, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
     match &cli.command {
         Command::Init(args) => init::run(args, ctx),
         Command::Record(args) => record::run(args, ctx, stdin),
-        Command::List(args) => list::run(args, ctx),
+        Command::List(args) => list::run(args, ctx, stdin),
+        Command::WhyNot(args) => why_not::run(args, ctx, stdin),
+        Command::Eval(args) => evaluate::run(args, ctx),
+        Command::Exam(args) => evaluate::exam(args, ctx),
         Command::Show(args) => show::run(args, ctx),
         Command::Review(args) => review::run(args, ctx),
         Command::Edit(args) => edit::run(args, ctx, stdin),
