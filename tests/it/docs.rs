@@ -187,22 +187,20 @@ fn inherited_path() -> String {
     std::env::var("PATH").unwrap_or_default()
 }
 
-/// Copy the skill as people install it.
-fn install(folder: &Path) {
-    for name in ["SKILL.md", "references", "scripts"] {
-        copy(&root().join(name), &folder.join(name));
-    }
+/// Copy the program. Another process does it: a file that this one has open for writing cannot be run
+/// while a test beside it starts a program.
+fn copy_program(to: &Path) {
+    fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
+    let status = std::process::Command::new("cp").arg(crate::support::BINARY).arg(to).status();
+    assert!(status.expect("cp runs").success(), "{}", to.display());
 }
 
-fn copy(from: &Path, to: &Path) {
-    if from.is_dir() {
-        for entry in fs::read_dir(from).expect("a folder").flatten() {
-            copy(&entry.path(), &to.join(entry.file_name()));
-        }
-        return;
-    }
-    fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
-    fs::copy(from, to).expect("a copy");
+/// Copy the skill as people install it.
+fn install(folder: &Path) {
+    fs::create_dir_all(folder).expect("a folder");
+    let mut command = std::process::Command::new("cp");
+    command.arg("-R").args(["SKILL.md", "references", "scripts"].map(|name| root().join(name))).arg(folder);
+    assert!(command.status().expect("cp runs").success());
 }
 
 const TAGS: [&str; 8] = ["console", "sh", "bash", "text", "json", "markdown", "yaml", "powershell"];
@@ -459,8 +457,7 @@ mod wrapper {
         found(run(&sandbox, &skill, &format!("{system}:{folder}"), None));
         for place in ["bin", "target/release"] {
             let copy = skill.join(place).join("self-learning");
-            fs::create_dir_all(copy.parent().expect("a folder")).expect("a folder");
-            fs::copy(BINARY, &copy).expect("a copy");
+            copy_program(&copy);
             found(run(&sandbox, &skill, &system, None));
             fs::remove_file(copy).expect("removed");
         }
@@ -490,7 +487,7 @@ mod bad_input {
     use std::os::unix::process::CommandExt;
 
     use super::*;
-    use crate::support::{BINARY, Run, finish};
+    use crate::support::{Run, finish};
 
     struct Row {
         input: String,
@@ -524,7 +521,7 @@ mod bad_input {
     /// As a user who may not write here, also when the tests run as root.
     fn read_only(sandbox: &Sandbox) -> Run {
         let binary = sandbox.root().join("self-learning");
-        fs::copy(BINARY, &binary).expect("a copy");
+        copy_program(&binary);
         let mut command = sandbox.command(&binary);
         command.args(["record", "--title", "x", "--format", "table"]);
         let modes = |folder: u32| {
