@@ -363,6 +363,9 @@ pub struct Review {
     /// List the cards that are kept out of recall, and why
     #[arg(long)]
     pub quarantine: bool,
+    /// List what is nearly ready to graduate, and what it lacks
+    #[arg(long)]
+    pub portable: bool,
     /// Count the cards of the global store too
     #[arg(long)]
     pub include_global: bool,
@@ -623,14 +626,22 @@ pub struct Doctor {
 
 /// Graduate cards into a skill as a reviewable diff
 ///
-/// Without `--apply` it writes a bundle (and with `--make-diff` a patch) and changes nothing else.
+/// Without `--apply` it writes a bundle (and with `--make-diff` a patch) and changes nothing else. What
+/// reaches the skill is a plan that a person has seen: on a terminal `--apply` shows the diff and asks;
+/// elsewhere it takes `--plan` with the digest that the run without `--apply` printed, and refuses when
+/// skill or cards have changed since.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  self-learning export-backport --skill-path skills/ci --ids aha_a12a6597c099 --make-diff
+  self-learning export-backport --skill-path skills/ci --ids aha_a12a6597c099 --apply --plan 3f2c…
+  self-learning export-backport --skill-path skills/ci --ids aha_a12a6597c099 --into gotchas
+  self-learning export-backport --skill-path skills/ci --revert slbp_20260303T090000Z_5b70a1 --make-diff")]
 pub struct ExportBackport {
     /// Folder of the skill, holding SKILL.md
     #[arg(long, value_name = "DIR")]
     pub skill_path: String,
     /// Card ids, comma-separated
-    #[arg(long, value_name = "IDS", required = true)]
+    #[arg(long, value_name = "IDS", required_unless_present = "revert")]
     pub ids: Vec<String>,
     /// Write the changes into the skill
     #[arg(long)]
@@ -638,12 +649,46 @@ pub struct ExportBackport {
     /// Write the changes as a patch into the bundle
     #[arg(long)]
     pub make_diff: bool,
+    /// The digest of the plan that may be written, as printed without --apply
+    #[arg(long, value_name = "SHA256", requires = "apply")]
+    pub plan: Option<String>,
+    /// Do not ask; for scripts of a person, refused under an agent
+    #[arg(long, requires = "apply", conflicts_with = "plan")]
+    pub yes: bool,
+    /// Where the lessons land: a pointer in SKILL.md, or one line each under its gotchas heading
+    #[arg(long, value_name = "PLACE", default_value = "reference", value_parser = ["reference", "gotchas"])]
+    pub into: String,
+    /// Take this backport back out of the skill
+    #[arg(long, value_name = "BACKPORT_ID", conflicts_with_all = ["ids", "into", "upgrade", "allow_project", "max_tokens"])]
+    pub revert: Option<String>,
+    /// Replace or remove blocks that somebody has changed by hand
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Rewrite blocks of older versions in today's form
+    #[arg(long)]
+    pub upgrade: bool,
+    /// Let project knowledge pass: scope, shareable, paths and names of this repository; is logged
+    #[arg(long)]
+    pub allow_project: bool,
+    /// Let the skill lie outside the repository
+    #[arg(long)]
+    pub allow_outside: bool,
+    /// Refuse to add more than about this many tokens
+    #[arg(long, value_name = "N", value_parser = integer)]
+    pub max_tokens: Option<i64>,
     #[command(flatten)]
     pub output: Output,
 }
 
 /// Check what was graduated into a skill
+///
+/// Tells for each block whether it is untouched, edited by hand, tampered with, orphaned, or older than
+/// its card.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  self-learning backport-inspect --skill-path skills/ci
+  self-learning backport-inspect --skill-path skills/ci --check     exit status 5 when something needs a look
+  self-learning backport-inspect --skill-path skills/ci --adopt aha_a12a6597c099")]
 pub struct BackportInspect {
     /// Folder of the skill, holding SKILL.md
     #[arg(long, value_name = "DIR")]
@@ -654,6 +699,12 @@ pub struct BackportInspect {
     /// Say how to remove this card
     #[arg(long)]
     pub aha_id: Option<String>,
+    /// Exit with 5 when a block needs a look
+    #[arg(long)]
+    pub check: bool,
+    /// Take the hand edit of this card's block as a new version of the card
+    #[arg(long, value_name = "CARD_ID", conflicts_with = "check")]
+    pub adopt: Option<String>,
     #[command(flatten)]
     pub output: Output,
 }

@@ -2,7 +2,7 @@
 //! working directory, home and terminal; everything else is told.
 
 use std::fs;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read, Write};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -106,6 +106,23 @@ impl Ctx {
             agent: agent_markers(),
             lock_wait: Duration::from_millis(lock_wait),
         })
+    }
+
+    /// Show a text to the person at the terminal and ask a question; only a plain yes is one.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written to or read from.
+    pub fn ask(&self, text: &str, question: &str, stdin: &mut dyn Read) -> std::io::Result<bool> {
+        let mut terminal = std::io::stderr().lock();
+        terminal.write_all(format!("{text}\n{question} [y/N] ").as_bytes())?;
+        terminal.flush()?;
+        let mut answer = Vec::new();
+        let mut byte = [0_u8; 1];
+        while answer.len() < 64 && stdin.read(&mut byte)? == 1 && byte[0] != b'\n' {
+            answer.push(byte[0]);
+        }
+        let answer = String::from_utf8_lossy(&answer).trim().to_lowercase();
+        Ok(matches!(answer.as_str(), "y" | "yes"))
     }
 
     /// A path as the user typed it: `~` expanded, made absolute against the working directory.

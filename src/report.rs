@@ -323,6 +323,12 @@ pub struct Review {
     pub aha: ReviewCards,
     /// The cards themselves, best and newest first: what was learned here.
     pub learnings: Vec<Value>,
+    /// Cards in skills that say something else by now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub updates: Vec<Value>,
+    /// With `--portable`: what is nearly ready to graduate, and what it lacks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub portable: Vec<Value>,
     /// How many cards are kept out of recall until a person has read them.
     pub quarantined: usize,
     /// With `--quarantine`: which, and why.
@@ -481,6 +487,108 @@ pub struct Tour {
     pub steps: Vec<TourStep>,
 }
 
+/// Cards put into a skill, or planned to be.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExportBackport {
+    pub ok: bool,
+    #[serde(flatten)]
+    pub place: Place,
+    pub target_skill: String,
+    pub backport_id: String,
+    /// `null` when there is nothing to write.
+    pub bundle_dir: Option<String>,
+    pub applied: bool,
+    pub diff_written: bool,
+    pub card_ids: Vec<String>,
+    pub added_card_ids: Vec<String>,
+    pub result_card_ids: Vec<String>,
+    pub logged_to: String,
+    pub updated_card_ids: Vec<String>,
+    pub skill_change: &'static str,
+    pub into: &'static str,
+    pub plan_sha256: String,
+    pub tokens: Value,
+    /// What `--allow-project` let pass.
+    pub overrides: Vec<Value>,
+    /// How the approval was given.
+    pub approval: Value,
+    pub patch_path: Option<String>,
+    /// The command that writes this plan.
+    pub apply_command: Option<String>,
+    pub notes: Vec<String>,
+    #[serde(skip)]
+    pub diff: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<Damage>,
+}
+
+/// A backport taken back, or planned to be.
+#[derive(Debug, Clone, Serialize)]
+pub struct RevertBackport {
+    pub ok: bool,
+    #[serde(flatten)]
+    pub place: Place,
+    pub target_skill: String,
+    pub reverts: String,
+    pub applied: bool,
+    pub diff_written: bool,
+    /// Whether the files become what they were, byte for byte.
+    pub exact: bool,
+    pub removed_card_ids: Vec<String>,
+    pub restored_card_ids: Vec<String>,
+    pub result_card_ids: Vec<String>,
+    pub logged_to: String,
+    pub plan_sha256: String,
+    pub approval: Value,
+    pub patch_path: Option<String>,
+    pub apply_command: Option<String>,
+    pub notes: Vec<String>,
+    #[serde(skip)]
+    pub diff: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<Damage>,
+}
+
+/// One block in a skill and its state.
+#[derive(Debug, Clone, Serialize)]
+pub struct BlockState {
+    pub file: &'static str,
+    pub kind: &'static str,
+    pub id: String,
+    pub backport_id: Option<String>,
+    pub line: usize,
+    pub state: &'static str,
+    pub message: String,
+    pub sha256: String,
+    pub written_sha256: Option<String>,
+    pub recorded_sha256: Option<String>,
+    pub source_status: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct BackportInspect {
+    pub ok: bool,
+    pub target_skill_path: String,
+    pub files: Value,
+    pub skill_md_markers: Value,
+    pub aha_reference: Value,
+    pub requested: Value,
+    pub remove_instructions: Vec<String>,
+    pub markers: Value,
+    pub blocks: Vec<BlockState>,
+    /// What is wrong beside the blocks.
+    pub problems: Vec<String>,
+    /// Whether nothing needs a look.
+    pub clean: bool,
+    /// The version of the card that a hand edit became.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<Damage>,
+}
+
 /// What a command found or did.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
@@ -497,6 +605,9 @@ pub enum Report {
     History(History),
     Repair(Repair),
     Promote(Promote),
+    ExportBackport(Box<ExportBackport>),
+    RevertBackport(Box<RevertBackport>),
+    BackportInspect(Box<BackportInspect>),
     Purge(Purge),
     Doctor(Doctor),
     WhyNot(WhyNot),
@@ -521,6 +632,9 @@ impl Report {
             Report::Edited(report) => &report.diagnostics,
             Report::History(report) => &report.diagnostics,
             Report::Promote(report) => &report.diagnostics,
+            Report::ExportBackport(report) => &report.diagnostics,
+            Report::RevertBackport(report) => &report.diagnostics,
+            Report::BackportInspect(report) => &report.diagnostics,
             _ => &[],
         }
     }

@@ -131,11 +131,8 @@ fn health(ctx: &Ctx, snapshot: &Snapshot) -> Vec<Finding> {
 fn audit(snapshot: &Snapshot, out: &mut Vec<Finding>) {
     let totals = snapshot.totals();
     for item in &snapshot.cards.items {
-        let released = snapshot.signals.iter().any(|signal| {
-            signal.record.text("kind") == Some(crate::domain::score::RELEASED_CARD)
-                && signal.record.text("aha_id") == Some(&item.id)
-        });
-        let watched = totals.card(&item.id).quarantined || released;
+        let counts = totals.card(&item.id);
+        let watched = counts.quarantined || counts.released;
         judge(LogKind::Cards, &item.id, &item.record, watched, out);
         if card::scope(&item.record) == Scope::Portable {
             for field in home_paths(&item.record) {

@@ -1,9 +1,12 @@
 //! One file per verb: load, decide (pure), commit, report. Adding a verb is one file here, one variant in
 //! `report`, one arm in `render`.
 
+pub mod backport;
+pub mod backport_inspect;
 pub mod doctor;
 pub mod edit;
 pub mod evaluate;
+pub mod export_backport;
 pub mod history;
 pub mod index;
 pub mod init;
@@ -12,6 +15,7 @@ pub mod payload;
 pub mod promote;
 pub mod purge;
 pub mod recall;
+pub mod readiness;
 pub mod record;
 pub mod release;
 pub mod repair;
@@ -81,12 +85,11 @@ pub fn run(cli: &Cli, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
         Command::Signal(args) => signal::run(args, ctx),
         Command::Repair(args) => repair::run(args, ctx),
         Command::Promote(args) => promote::run(args, ctx),
+        Command::ExportBackport(args) => export_backport::run(args, ctx, stdin),
+        Command::BackportInspect(args) => backport_inspect::run(args, ctx),
         Command::Release(args) => release::run(args, ctx),
         Command::Purge(args) => purge::run(args, ctx, stdin),
         Command::Doctor(args) => doctor::run(args, ctx),
-        Command::ExportBackport(_) | Command::BackportInspect(_) => {
-            Err(Error::usage("not in this build"))
-        }
         Command::Schema(args) => schema::schema(args),
         Command::Completions(args) => Ok(schema::completions(args)),
         Command::Man => schema::man(),

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value, json};
 
 use super::list::is_served;
-use super::{Done, Snapshot, global_store, place, project_store, scope_text};
+use super::{Done, Snapshot, global_store, place, project_store, readiness, scope_text};
 use crate::cli;
 use crate::ctx::Ctx;
 use crate::domain::card;
@@ -73,6 +73,8 @@ pub fn run(args: &cli::Review, ctx: &Ctx) -> Result<Done> {
             backport_candidates: cards.candidates,
         },
         learnings: cards.learnings,
+        updates: readiness::updates(&snapshot),
+        portable: if args.portable { readiness::portable(&snapshot, ctx, count(args.backport_limit)) } else { Vec::new() },
         quarantined: cards.quarantined.len(),
         quarantine: if args.quarantine { cards.quarantined } else { Vec::new() },
         notes: notes(&snapshot),

@@ -27,6 +27,8 @@ pub struct Counts {
     pub last_ts: Option<String>,
     /// Kept out of recall until a person releases it.
     pub quarantined: bool,
+    /// A person has read it and found it harmless.
+    pub released: bool,
 }
 
 impl Counts {
@@ -83,8 +85,8 @@ impl Totals {
             }
             let counts = self.cards.get_mut(id).expect("just inserted");
             match kind {
-                QUARANTINED_CARD => counts.quarantined = true,
-                RELEASED_CARD => counts.quarantined = false,
+                QUARANTINED_CARD => (counts.quarantined, counts.released) = (true, false),
+                RELEASED_CARD => (counts.quarantined, counts.released) = (false, true),
                 _ => {}
             }
             if let Some(at) = WEIGHTS.iter().position(|(name, _)| *name == kind) {

@@ -1,5 +1,6 @@
 //! Reports to bytes: JSON for programs, tables and text for people, Markdown for documents. Pure.
 
+pub mod backport;
 pub mod index_md;
 mod json;
 mod markdown;

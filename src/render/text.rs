@@ -25,6 +25,9 @@ pub fn report(report: &Report, style: Style) -> String {
         Report::History(report) => history(report, style),
         Report::Repair(report) => repair(report),
         Report::Promote(report) => promote(report),
+        Report::ExportBackport(report) => super::backport::export(report, style),
+        Report::RevertBackport(report) => super::backport::revert(report, style),
+        Report::BackportInspect(report) => super::backport::inspect(report),
         Report::Purge(report) => purge(report),
         Report::Doctor(report) => doctor(report),
         Report::WhyNot(report) => why_not(report),
@@ -268,6 +271,8 @@ fn review(report: &Review, style: Style) -> String {
             ));
         }
     }
+    out.push_str(&super::backport::updates(&report.updates, width));
+    out.push_str(&super::backport::portable(&report.portable, width));
     if !report.quarantine.is_empty() {
         out.push_str("Quarantined (text that commands its reader; read before releasing):\n");
         for card in &report.quarantine {

@@ -4,10 +4,12 @@
 //! rewritten, not even to undo a failed append, because others append without our lock. Derived files
 //! are replaced whole. Readers take no lock.
 
+pub mod folder;
 pub mod gitignore;
 pub mod lock;
 pub mod paths;
 pub mod replace;
+pub mod transaction;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};

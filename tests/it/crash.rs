@@ -372,7 +372,7 @@ fn a_log_that_leads_to_a_full_device_is_refused_as_a_link() {
         );
         assert_eq!(sandbox.snapshot_of_links(), before, "nothing stored is changed");
         // What never ends is not read either.
-        let run = sandbox.run(&["list"]).code(1);
+        let run = sandbox.run(&["review", "--format", "json"]).code(1);
         assert_eq!(run.json()["error"]["code"], "not_a_file");
         fs::remove_file(&path).expect("the link");
         if let Some(bytes) = saved {

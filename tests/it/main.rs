@@ -3,7 +3,9 @@
 mod crash;
 #[cfg(unix)]
 mod docs;
+mod graduate;
 mod guard;
+mod patch;
 mod rank;
 mod support;
 mod tidy;

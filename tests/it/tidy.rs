@@ -68,7 +68,9 @@ fn the_pure_rooms_touch_nothing_outside() {
         let text = fs::read_to_string(&path).expect("source");
         let body = text.split("#[cfg(test)]").next().unwrap_or_default();
         for (number, line) in body.lines().enumerate() {
+            // What stands in quotes is data of the rules, not use.
             let code = line.split("//").next().unwrap_or_default();
+            let code: String = code.split('"').step_by(2).collect();
             if let Some(found) = outside.iter().find(|word| code.contains(**word)) {
                 wrong.push(format!("{}:{}: {found}", path.display(), number + 1));
             }
