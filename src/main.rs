@@ -18,7 +18,9 @@ fn main() -> ExitCode {
         },
         Err(error) => usage(&error),
     };
-    let written = io::stdout().write_all(outcome.stdout.as_bytes()).and_then(|()| io::stdout().flush());
+    let written = io::stdout()
+        .write_all(outcome.stdout.as_bytes())
+        .and_then(|()| io::stdout().flush());
     let complained = io::stderr().write_all(outcome.stderr.as_bytes());
     match written.and(complained) {
         // A reader that has seen enough is no failure.
@@ -39,9 +41,17 @@ fn usage(error: &clap::Error) -> Outcome {
     let text = error.to_string();
     let arguments: Vec<String> = std::env::args().collect();
     let json = wants_json(&arguments);
-    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let message = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ");
     let form = if json { Form::Json } else { Form::Text };
-    let hint = arguments.get(1).map_or("self-learning --help".to_owned(), |verb| format!("self-learning {verb} --help"));
+    let hint = arguments
+        .get(1)
+        .map_or("self-learning --help".to_owned(), |verb| {
+            format!("self-learning {verb} --help")
+        });
     let mut outcome = failure(&Error::usage(message).hint(hint), form);
     outcome.stderr = text;
     outcome

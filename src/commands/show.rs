@@ -15,7 +15,11 @@ pub fn run(args: &cli::Show, ctx: &Ctx) -> Result<Done> {
     let stores = [("project", &project), ("global", &global)];
     let mut items = Vec::new();
     let mut not_found = Vec::new();
-    let wanted = args.ids.iter().flat_map(|ids| ids.split(',')).map(str::trim);
+    let wanted = args
+        .ids
+        .iter()
+        .flat_map(|ids| ids.split(','))
+        .map(str::trim);
     for wanted in wanted.filter(|wanted| !wanted.is_empty()) {
         match resolve(wanted, &stores) {
             Ok(shown) => items.push(shown),
@@ -42,7 +46,10 @@ pub fn run(args: &cli::Show, ctx: &Ctx) -> Result<Done> {
     })
 }
 
-fn resolve(wanted: &str, stores: &[(&'static str, &Snapshot)]) -> std::result::Result<Shown, IdError> {
+fn resolve(
+    wanted: &str,
+    stores: &[(&'static str, &Snapshot)],
+) -> std::result::Result<Shown, IdError> {
     let mut nearest = Vec::new();
     for (name, snapshot) in stores {
         let known: Vec<&str> = all_ids(snapshot);
@@ -54,7 +61,10 @@ fn resolve(wanted: &str, stores: &[(&'static str, &Snapshot)]) -> std::result::R
             }
             Resolution::Ambiguous(several) => {
                 return Err(IdError {
-                    error: format!("`{wanted}` is the beginning of several ids: {}", several.join(", ")),
+                    error: format!(
+                        "`{wanted}` is the beginning of several ids: {}",
+                        several.join(", ")
+                    ),
                     id: wanted.to_owned(),
                     nearest: several,
                 });
@@ -71,14 +81,25 @@ fn resolve(wanted: &str, stores: &[(&'static str, &Snapshot)]) -> std::result::R
 
 /// Cards and recommendations first: they are what people mean by a beginning.
 fn all_ids(snapshot: &Snapshot) -> Vec<&str> {
-    let lines = snapshot.events.iter().chain(&snapshot.signals).chain(&snapshot.backports);
-    let mut ids: Vec<&str> = snapshot.cards.ids().chain(snapshot.recommendations.ids()).collect();
+    let lines = snapshot
+        .events
+        .iter()
+        .chain(&snapshot.signals)
+        .chain(&snapshot.backports);
+    let mut ids: Vec<&str> = snapshot
+        .cards
+        .ids()
+        .chain(snapshot.recommendations.ids())
+        .collect();
     ids.extend(lines.map(|entry| entry.id.as_str()));
     ids
 }
 
 fn shown(store: &'static str, snapshot: &Snapshot, id: &str) -> Option<Shown> {
-    for (kind, log) in [("aha_card", &snapshot.cards), ("recommendation", &snapshot.recommendations)] {
+    for (kind, log) in [
+        ("aha_card", &snapshot.cards),
+        ("recommendation", &snapshot.recommendations),
+    ] {
         if let Some(item) = log.get(id) {
             let totals = snapshot.totals();
             let counts = (kind == "aha_card").then(|| totals.card(id).clone());

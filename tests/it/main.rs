@@ -3,9 +3,13 @@
 mod crash;
 #[cfg(unix)]
 mod docs;
+mod fold;
+#[path = "../../benches/store.rs"]
+mod generate;
 mod graduate;
 mod guard;
 mod patch;
+mod race;
 mod rank;
 mod support;
 mod tidy;
