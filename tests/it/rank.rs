@@ -113,7 +113,7 @@ fn nothing_matches_names_of_keys_or_json() {
         "solution_steps",
         "shareable",
         "aha_",
-        "\"scope\":\"project\"",
+        "\"shareable\":true",
         "{}",
         "[]",
         "when_to_use",
