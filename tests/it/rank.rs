@@ -139,14 +139,7 @@ fn nothing_matches_names_of_keys_or_json() {
         "\"scope\":\"project\"",
         "\\u00e9",
     ] {
-        let found = rank(
-            &docs,
-            &Query::new(query),
-            &Options {
-                keep_unlikely: true,
-                ..Options::default()
-            },
-        );
+        let found = rank(&docs, &Query::new(query), &Options::default());
         assert!(found.hits.is_empty(), "{query}: {:?}", found.hits);
     }
 }
