@@ -62,6 +62,8 @@ pub enum Command {
     Record(Record),
     /// Find cards: newest last, or the best match first with --query
     List(List),
+    /// Say what kept a card out of the answers to a question
+    WhyNot(WhyNot),
     /// Print items whole: cards, recommendations, events, signals, backports
     Show(Show),
     /// See what is open, proven, and ready to graduate
@@ -94,6 +96,10 @@ pub enum Command {
     ExportBackport(ExportBackport),
     /// Check what was graduated into a skill
     BackportInspect(BackportInspect),
+    /// Ask the cards' own questions and report the cards they do not find
+    Exam(Exam),
+    /// Measure recall on a set of cards and questions
+    Eval(Eval),
     /// Print the JSON Schema of what goes in or comes out
     Schema(Schema),
     /// Print a completion script for a shell
@@ -124,9 +130,9 @@ pub struct Init {
 /// refused and why. `self-learning schema record` prints the shape.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  echo '{\"aha_cards\":[{\"title\":\"Quote YAML country codes\",\"when_to_use\":\"NO parsed as false\"}]}' | self-learning record
+  self-learning record --title \"Quote country codes\" --when \"NO parsed as false\" --step \"Quote it\"
+  echo '{\"aha_cards\":[{\"title\":\"Quote it\",\"when_to_use\":\"NO is false\"}]}' | self-learning record
   self-learning record --json learnings.json
-  self-learning record --title \"Quote YAML country codes\" --when \"NO parsed as false\" --step \"Quote it\" --tag yaml
   self-learning record --jsonl - < cards.jsonl")]
 pub struct Record {
     /// File with the payload; `-` is standard input
@@ -176,40 +182,128 @@ pub struct CardFields {
     pub shareable: Option<bool>,
 }
 
-/// Find cards: newest last, or the best match first with --query
-///
-/// Shows the current version of each card. Rejected and deprecated cards are left out unless `--all` or
-/// `--status` asks for them.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  self-learning list --query \"paginate jira search\" --limit 5
-  self-learning list --skill github-actions --tag ci
-  self-learning list --all --limit 0 --format json")]
-pub struct List {
+/// Which cards.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Filters {
     /// Only cards of this skill
     #[arg(long)]
     pub skill: Option<String>,
     /// Only cards with this tag
     #[arg(long)]
     pub tag: Option<String>,
-    /// Words to look for, in any order; repeat for other phrasings
-    #[arg(long)]
-    pub query: Vec<String>,
-    /// Only cards with this status, e.g. proposed,accepted
+    /// Only cards with one of these statuses, e.g. proposed,accepted
     #[arg(long, value_name = "LIST")]
     pub status: Option<String>,
     /// Only cards of this scope
     #[arg(long, value_enum)]
     pub scope: Option<ScopeName>,
+    /// Only cards written or used since this time, e.g. 2026-01-31
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Question {
+    /// Words to look for, in any order; repeat for other phrasings
+    #[arg(long)]
+    pub query: Vec<String>,
+    /// Output of a failing command to look for; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub error: Option<String>,
+    /// Files at hand, comma-separated
+    #[arg(long, value_name = "PATHS")]
+    pub files: Vec<String>,
+    /// Words that a card must hold; repeatable
+    #[arg(long, value_name = "WORDS")]
+    pub must: Vec<String>,
+    /// Words that a card must not hold; repeatable
+    #[arg(long, value_name = "WORDS")]
+    pub not: Vec<String>,
+}
+
+/// Find cards: newest last, or the best match first with --query
+///
+/// Shows the current version of each card. A question is asked of the project's store and then of the
+/// global one; when no card is about it, nothing is shown. Rejected, deprecated, superseded and
+/// quarantined cards are left out unless `--all` asks for them.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  self-learning list --query \"paginate jira search\" --limit 5
+  self-learning list --query \"rate limit\" --query \"HTTP 429\" --skill jira-client
+  cargo test 2>&1 | self-learning list --error -
+  self-learning list --files .github/workflows/test.yml
+  self-learning list --all --limit 0 --format json")]
+pub struct List {
+    #[command(flatten)]
+    pub filters: Filters,
+    #[command(flatten)]
+    pub question: Question,
     /// How many cards at most; 0 for all
     #[arg(long, default_value = "20", value_parser = integer, allow_hyphen_values = true)]
     pub limit: i64,
-    /// Rejected, deprecated and superseded cards too
+    /// Rejected, deprecated, superseded and quarantined cards too
     #[arg(long)]
     pub all: bool,
     /// Every stored version, oldest first
     #[arg(long)]
     pub history: bool,
+    /// Say what each score is made of
+    #[arg(long)]
+    pub explain: bool,
+    /// The global store only
+    #[arg(long, conflicts_with = "project")]
+    pub global: bool,
+    /// The project's store only
+    #[arg(long)]
+    pub project: bool,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Say what kept a card out of the answers to a question
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  self-learning why-not aha_a12a6597c099 --query \"artifact missing\"")]
+pub struct WhyNot {
+    /// The card
+    #[arg(value_name = "ID")]
+    pub id: String,
+    #[command(flatten)]
+    pub question: Question,
+    #[command(flatten)]
+    pub filters: Filters,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Measure recall on a set of cards and questions
+///
+/// Prints success@1, success@5, MRR@10, nDCG@10, recall@10 and how often the floor refuses or answers
+/// wrongly, each with a 95 % bootstrap interval, for all questions and by category.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  self-learning eval --cards cards.jsonl --queries queries.jsonl")]
+pub struct Eval {
+    /// Cards, one JSON object per line
+    #[arg(long, value_name = "FILE")]
+    pub cards: String,
+    /// Questions, one per line: {\"id\",\"text\",\"relevant\":[ids],\"category\"}
+    #[arg(long, value_name = "FILE")]
+    pub queries: String,
+    /// Print the ranked ids of each question, one JSON object per line, instead of the figures
+    #[arg(long)]
+    pub ranked: bool,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Ask the cards' own questions and report the cards they do not find
+///
+/// A card may carry `asks`, one to three questions it must answer, and `not_for`, questions it must not
+/// come first for. Exits with 5 when one fails.
+#[derive(Debug, Args)]
+pub struct Exam {
     /// The global store instead of the project's
     #[arg(long)]
     pub global: bool,
@@ -316,6 +410,9 @@ pub struct Edit {
     /// A tag to add; repeatable
     #[arg(long, value_name = "TAG")]
     pub add_tag: Vec<String>,
+    /// A question to add that the card must answer; repeatable
+    #[arg(long, value_name = "QUESTION")]
+    pub add_ask: Vec<String>,
     /// JSON object whose fields replace the card's; null removes a field; `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub from: Option<String>,

@@ -404,6 +404,44 @@ pub struct Purge {
     pub next: Option<String>,
 }
 
+#[derive(Debug, Clone, Serialize)]
+pub struct WhyNot {
+    pub ok: bool,
+    pub id: String,
+    pub store: &'static str,
+    /// Whether the card is an answer after all.
+    pub answered: bool,
+    pub reason: String,
+    pub fix: Option<String>,
+    /// Place from 1 among all cards that share a term with the question.
+    pub place: Option<usize>,
+    pub confidence: Option<f64>,
+    /// The question's words that the card does not hold.
+    pub missing_words: Vec<String>,
+    pub explain: Value,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Eval {
+    pub ok: bool,
+    pub cards: usize,
+    pub questions: usize,
+    pub metrics: Value,
+    pub by_category: Map<String, Value>,
+    /// With `--ranked`: the ids of each question; printed instead of the figures.
+    #[serde(skip)]
+    pub ranked: Vec<Value>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Exam {
+    pub ok: bool,
+    pub cards: usize,
+    pub cards_with_questions: usize,
+    pub questions: usize,
+    pub failures: Vec<Value>,
+}
+
 /// One thing `doctor` found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
@@ -572,6 +610,9 @@ pub enum Report {
     BackportInspect(Box<BackportInspect>),
     Purge(Purge),
     Doctor(Doctor),
+    WhyNot(WhyNot),
+    Eval(Eval),
+    Exam(Exam),
     Tour(Tour),
     /// Text that has only one form: schemas, completions, the manual page.
     Text(String),

@@ -103,7 +103,7 @@ fn text_of(path: &Path) -> Result<String> {
     })
 }
 
-/// All cards of a store with their versions, by id.
+/// All cards of a store with their versions, by id. Only a whole snapshot knows of releases.
 pub fn cards(snapshot: &Snapshot) -> BTreeMap<String, Card> {
     let mut trust: BTreeMap<&str, Trust> = BTreeMap::new();
     for signal in &snapshot.signals {
@@ -122,12 +122,16 @@ pub fn cards(snapshot: &Snapshot) -> BTreeMap<String, Card> {
             id: item.id.clone(),
             current: item.record.clone(),
             versions: Vec::new(),
-            trust: trust.get(item.id.as_str()).copied().unwrap_or_default(),
+            trust: match trust.get(item.id.as_str()) {
+                Some(trust) => *trust,
+                None if snapshot.totals().card(&item.id).quarantined => Trust::Quarantined,
+                None => Trust::Unjudged,
+            },
         };
         cards.insert(item.id.clone(), card);
     }
-    for line in &snapshot.card_lines {
-        if let Some(card) = cards.get_mut(&line.id) {
+    for line in snapshot.cards.lines() {
+        if let Some(card) = cards.get_mut(line.id) {
             card.versions.push(line.record.clone());
         }
     }

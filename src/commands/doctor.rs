@@ -17,7 +17,7 @@ use crate::store::{gitignore, paths, present};
 
 pub fn run(args: &cli::Doctor, ctx: &Ctx) -> Result<Done> {
     let store = project_store(ctx);
-    let snapshot = Snapshot::load(&store)?;
+    let snapshot = Snapshot::load_whole(&store)?;
     let mut findings = health(ctx, &snapshot);
     if args.audit {
         audit(&snapshot, &mut findings);
@@ -26,7 +26,7 @@ pub fn run(args: &cli::Doctor, ctx: &Ctx) -> Result<Done> {
     for (name, number) in [
         ("events", snapshot.events.len()),
         ("aha_cards", snapshot.cards.items.len()),
-        ("aha_card_lines", snapshot.card_lines.len()),
+        ("aha_card_lines", snapshot.cards.records),
         ("recommendations", snapshot.recommendations.items.len()),
         ("signals", snapshot.signals.len()),
         ("backports", snapshot.backports.len()),
@@ -154,10 +154,10 @@ fn audit(snapshot: &Snapshot, out: &mut Vec<Finding>) {
         }
     }
     // Older versions of a card hold text as well.
-    for entry in &snapshot.card_lines {
-        let current = snapshot.cards.get(&entry.id).is_some_and(|item| item.line == entry.line);
+    for old in snapshot.cards.lines() {
+        let current = snapshot.cards.get(old.id).is_some_and(|item| item.line == old.line);
         if !current {
-            judge(LogKind::Cards, &entry.id, &entry.record, true, out);
+            judge(LogKind::Cards, old.id, old.record, true, out);
         }
     }
     for item in &snapshot.recommendations.items {

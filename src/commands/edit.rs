@@ -30,7 +30,7 @@ pub fn run(args: &cli::Edit, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
     let snapshot = Snapshot::load(&store)?;
     find_id("Aha Card", "aha_", &args.id, snapshot.cards.ids())?;
     let mut locked = store.lock(ctx.lock_wait)?;
-    let mut snapshot = Snapshot::load(&store)?;
+    let mut snapshot = Snapshot::load(&locked)?;
     let id = find_id("Aha Card", "aha_", &args.id, snapshot.cards.ids())?;
     let item = snapshot.cards.get(&id).ok_or_else(|| Error::not_found("the card is gone"))?;
     let previous_rev = item.versions;
@@ -119,7 +119,7 @@ fn changes(args: &cli::Edit, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Map<Stri
         let skill = normal::skill(map.get("primary_skill"));
         map.insert("primary_skill".to_owned(), Value::from(skill));
     }
-    let adds = args.add_step.len() + args.add_evidence.len() + args.add_tag.len();
+    let adds = args.add_step.len() + args.add_evidence.len() + args.add_tag.len() + args.add_ask.len();
     if map.is_empty() && adds == 0 {
         return Err(Error::usage("nothing to change").hint(format!(
             "self-learning edit --id {} --scope portable --shareable",
@@ -142,6 +142,7 @@ fn apply(old: &Record, changes: &Map<String, Value>, args: &cli::Edit) -> Record
         ("solution_steps", &args.add_step),
         ("evidence", &args.add_evidence),
         ("tags", &args.add_tag),
+        ("asks", &args.add_ask),
     ] {
         if !added.is_empty() {
             let items = card::union(new.0.get(key), Some(&Value::from(added.clone())));

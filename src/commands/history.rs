@@ -11,7 +11,7 @@ use crate::domain::record::Record;
 use crate::domain::{card, recommendation};
 use crate::error::{Error, Result};
 use crate::report::{self, Report, Version};
-use crate::store::{Batch, Store};
+use crate::store::{Batch, Logs};
 
 pub fn run(args: &cli::History, ctx: &Ctx) -> Result<Done> {
     let store = project_store(ctx);
@@ -51,9 +51,9 @@ pub fn rollback(args: &cli::Rollback, ctx: &Ctx) -> Result<Done> {
     let store = project_store(ctx);
     find(&Snapshot::load(&store)?, &args.id)?;
     let mut locked = store.lock(ctx.lock_wait)?;
-    let mut snapshot = Snapshot::load(&store)?;
+    let mut snapshot = Snapshot::load(&locked)?;
     let (kind, id) = find(&snapshot, &args.id)?;
-    let entries = versions(&store, kind, &id)?;
+    let entries = versions(&locked, kind, &id)?;
     let rev = entries.len();
     check_rev(args.if_rev, rev, &id)?;
     let wanted = usize::try_from(args.to).ok().and_then(|to| to.checked_sub(1));
@@ -96,7 +96,7 @@ fn find(snapshot: &Snapshot, wanted: &str) -> Result<(LogKind, String)> {
     Ok((kind, id))
 }
 
-fn versions(store: &Store, kind: LogKind, id: &str) -> Result<Vec<Entry>> {
+fn versions(store: &impl Logs, kind: LogKind, id: &str) -> Result<Vec<Entry>> {
     let (entries, _) = fold::entries(kind, &store.read(kind)?, 1);
     Ok(entries.into_iter().filter(|entry| entry.id == id).collect())
 }

@@ -24,7 +24,7 @@ pub fn of(snapshot: &Snapshot, ctx: &Ctx) -> Index {
         .cards
         .items
         .iter()
-        .filter(|item| is_served(item, &totals))
+        .filter(|item| is_served(item, totals))
         .map(|item| (item, totals.card(&item.id).score()))
         .collect();
     let mut top = served.clone();

@@ -9,8 +9,8 @@ use crate::store::{Batch, gitignore};
 
 pub fn run(args: &Init, ctx: &Ctx) -> Result<Done> {
     let store = project_store(ctx);
-    let mut snapshot = Snapshot::load(&store)?;
     let mut locked = store.lock(ctx.lock_wait)?;
+    let mut snapshot = Snapshot::load(&locked)?;
     let mut notes = commit(ctx, &mut locked, &mut snapshot, &Batch::new())?;
     let mut gitignore_changed = false;
     if !args.no_gitignore {

@@ -1,29 +1,40 @@
 //! `list`: find cards.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Done, Snapshot, global_store, project_store, scope_text};
+use super::recall::{self, Filter, Source};
+use super::{Done, Snapshot, global_store, project_store};
 use crate::cli;
 use crate::ctx::Ctx;
 use crate::domain::card;
 use crate::domain::fold::Item;
 use crate::domain::ids;
-use crate::domain::normal::CardStatus;
 use crate::domain::record::Record;
-use crate::domain::score::{Counts, Totals};
-use crate::domain::time::age_days;
+use crate::domain::score::Totals;
+use crate::domain::view::{self, CardView, CardViews};
 use crate::error::{Error, Result};
-use crate::rank;
-use crate::report::{self, Report};
+use crate::rank::{self, Hit, Query};
+use crate::report::{self, Damage, Report};
 
 const NOTHING_YET: &str =
     "No memories recorded yet. Proceed with the task using standard tools.";
+const NOTHING_RELEVANT: &str =
+    "Nothing relevant is recorded. Proceed with the task using standard tools.";
 
-pub fn run(args: &cli::List, ctx: &Ctx) -> Result<Done> {
-    let store = if args.global { global_store(ctx) } else { project_store(ctx) };
-    let snapshot = Snapshot::load(&store)?;
+pub fn run(args: &cli::List, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
+    if args.limit < 0 {
+        return Err(Error::usage(format!("`--limit {}` is negative", args.limit))
+            .hint("use --limit 0 for all cards, or a positive number"));
+    }
+    let limit = match usize::try_from(args.limit) {
+        Ok(0) | Err(_) => usize::MAX,
+        Ok(limit) => limit,
+    };
+    let question = recall::question(&args.question, ctx, stdin)?;
+    let filter = Filter::of(&args.filters, args.all)?;
     let mut report = report::List {
         repo_root: ctx.repo_root.display().to_string(),
         user: ctx.user.clone(),
@@ -35,31 +46,18 @@ pub fn run(args: &cli::List, ctx: &Ctx) -> Result<Done> {
         more: None,
         matches: Vec::new(),
         scores: Vec::new(),
-        diagnostics: snapshot.damage(),
+        diagnostics: Vec::new(),
     };
-    if args.limit < 0 {
-        return Err(Error::usage(format!("`--limit {}` is negative", args.limit))
-            .hint("use --limit 0 for all cards, or a positive number"));
-    }
-    let limit = match usize::try_from(args.limit) {
-        Ok(0) | Err(_) => usize::MAX,
-        Ok(limit) => limit,
-    };
-    let totals = snapshot.totals();
-    if args.history {
-        history(args, &snapshot, limit, &mut report)?;
-    } else {
-        current(args, ctx, &snapshot, &totals, limit, &mut report)?;
+    match (&question, args.history) {
+        (Some(_), true) => {
+            return Err(Error::usage("`--history` and a question cannot be combined")
+                .hint("find the card with --query, then: self-learning history --id ID"));
+        }
+        (None, true) => history(args, ctx, &filter, limit, &mut report)?,
+        (None, false) => current(args, ctx, &filter, limit, &mut report)?,
+        (Some(query), false) => ranked(args, ctx, &filter, query, limit, &mut report)?,
     }
     report.count = report.items.len();
-    if snapshot.cards.items.is_empty() {
-        report.message = Some(NOTHING_YET.to_owned());
-    } else if report.count == 0 && !queries(args).is_empty() {
-        report.message =
-            Some("Nothing relevant is recorded. Proceed with the task using standard tools.".to_owned());
-    } else if report.count == 0 {
-        report.message = other_case(args, &snapshot);
-    }
     if report.total > report.count {
         report.more = Some(format!(
             "{} more; see all with --limit 0, or narrow down with --query, --skill, --tag",
@@ -69,84 +67,136 @@ pub fn run(args: &cli::List, ctx: &Ctx) -> Result<Done> {
     Ok(Report::List(report).into())
 }
 
-fn queries(args: &cli::List) -> Vec<&str> {
-    args.query.iter().map(|query| query.trim()).filter(|query| !query.is_empty()).collect()
-}
-
 /// Every stored version, oldest first; the newest `limit` of them.
 fn history(
     args: &cli::List,
-    snapshot: &Snapshot,
+    ctx: &Ctx,
+    filter: &Filter<'_>,
     limit: usize,
     report: &mut report::List,
 ) -> Result<()> {
-    if !queries(args).is_empty() {
-        return Err(Error::usage("`--history` and `--query` cannot be combined")
-            .hint("find the card with --query, then: self-learning history --id ID"));
-    }
-    let statuses = statuses(args)?;
-    let lines: Vec<&Record> = snapshot
-        .card_lines
+    let store = if args.global { global_store(ctx) } else { project_store(ctx) };
+    let snapshot = Snapshot::load_cards(&store)?;
+    let lines = snapshot.cards.lines();
+    let passing: Vec<&Record> = lines
         .iter()
-        .map(|entry| &entry.record)
-        .filter(|record| passes(args, &statuses, record))
+        .filter(|line| {
+            let one = view::of_records(std::iter::once((line.id.to_owned(), line.record.clone())));
+            let counts = snapshot.totals().card(line.id);
+            one.cards.iter().all(|card| filter.stopped_by(card, counts).is_none())
+        })
+        .map(|line| line.record)
         .collect();
-    report.total = lines.len();
-    let skipped = lines.len().saturating_sub(limit);
-    report.items = lines[skipped..].iter().map(|record| Value::Object(record.0.clone())).collect();
+    report.total = passing.len();
+    let skipped = passing.len().saturating_sub(limit);
+    report.items = passing[skipped..].iter().map(|record| Value::Object(record.0.clone())).collect();
+    report.diagnostics = snapshot.damage();
+    if lines.is_empty() {
+        report.message = Some(NOTHING_YET.to_owned());
+    }
     Ok(())
 }
 
+/// The cards themselves, the most lately written last.
 fn current(
     args: &cli::List,
     ctx: &Ctx,
-    snapshot: &Snapshot,
-    totals: &Totals,
+    filter: &Filter<'_>,
     limit: usize,
     report: &mut report::List,
 ) -> Result<()> {
-    let statuses = statuses(args)?;
-    let matching: Vec<&Item> = snapshot
-        .cards
-        .items
-        .iter()
-        .filter(|item| passes(args, &statuses, &item.record))
-        .collect();
-    let mut shown: Vec<&Item> = matching
-        .iter()
-        .copied()
-        .filter(|item| args.all || !statuses.is_empty() || is_served(item, totals))
-        .collect();
-    report.hidden = matching.len() - shown.len();
-    let queries = queries(args);
-    if queries.is_empty() {
-        shown.sort_by_key(|item| item.position);
-        report.total = shown.len();
-        let skipped = shown.len().saturating_sub(limit);
-        for item in &shown[skipped..] {
-            report.items.push(Value::Object(item.record.0.clone()));
-            report.scores.push(totals.card(&item.id).score());
-        }
-        return Ok(());
+    let source = if args.global { Source::global(ctx)? } else { Source::project(ctx)? };
+    let views = source.views();
+    report.diagnostics = views.diagnostics.iter().map(Damage::from).collect();
+    let mut shown = served(&views, &source.totals, filter, &mut report.hidden);
+    shown.sort_by_key(|card| card.position);
+    report.total = shown.len();
+    let skipped = shown.len().saturating_sub(limit);
+    for card in &shown[skipped..] {
+        report.items.push(Value::Object(card.record().0));
+        report.scores.push(source.totals.card(&card.id).score());
     }
-    let docs: Vec<rank::Doc<'_>> =
-        shown.iter().map(|item| document(item, totals.card(&item.id), ctx)).collect();
-    let ranking = rank::rank(&docs, &rank::Query::of(queries), &rank::Options::default());
-    report.total = ranking.hits.len();
-    for hit in ranking.hits.iter().take(limit) {
-        let item = shown[hit.index];
-        report.items.push(Value::Object(item.record.0.clone()));
-        report.scores.push(totals.card(&item.id).score());
-        let words: Vec<&str> = hit.matched.iter().map(|found| found.query_word.as_str()).collect();
-        report.matches.push(json!({
-            "id": hit.id,
-            "score": rounded(hit.score),
-            "confidence": rounded(hit.confidence),
-            "weak": hit.weak,
-            "matched": words,
-        }));
+    if views.cards.is_empty() {
+        report.message = Some(NOTHING_YET.to_owned());
+    } else if shown.is_empty() {
+        report.message = other_case(&args.filters, &views);
     }
     Ok(())
+}
+
+/// The cards that answer a question, best first: the project's before the global store's, and those with
+/// thin evidence after the others. Each store is ranked by its own statistics.
+fn ranked(
+    args: &cli::List,
+    ctx: &Ctx,
+    filter: &Filter<'_>,
+    query: &Query,
+    limit: usize,
+    report: &mut report::List,
+) -> Result<()> {
+    let mut sources = Vec::new();
+    if !args.global {
+        sources.push(Source::project(ctx)?);
+    }
+    if !args.project {
+        // A global store that cannot be read must not keep the project's cards away.
+        match Source::global(ctx) {
+            Ok(source) => sources.push(source),
+            Err(error) if args.global => return Err(error),
+            Err(_) => {}
+        }
+    }
+    let views: Vec<CardViews<'_>> = sources.iter().map(Source::views).collect();
+    let mut found: Vec<(&Source, &CardView<'_>, Hit)> = Vec::new();
+    let mut known: BTreeSet<&str> = BTreeSet::new();
+    for (source, views) in sources.iter().zip(&views) {
+        report.diagnostics.extend(views.diagnostics.iter().map(Damage::from));
+        let mut shown = served(views, &source.totals, filter, &mut report.hidden);
+        // A promoted card is the project's own card again.
+        shown.retain(|card| !known.contains(card.id.as_ref()));
+        known.extend(views.cards.iter().map(|card| card.id.as_ref()));
+        let docs: Vec<rank::Doc<'_>> = shown
+            .iter()
+            .map(|card| recall::document(card, source.totals.card(&card.id), ctx.now))
+            .collect();
+        let ranking = rank::rank(&docs, query, &rank::Options::default());
+        found.extend(ranking.hits.into_iter().map(|hit| (source, shown[hit.index], hit)));
+    }
+    found.sort_by_key(|(_, _, hit)| hit.weak);
+    report.total = found.len();
+    for (source, card, hit) in found.iter().take(limit) {
+        report.items.push(Value::Object(card.record().0));
+        report.scores.push(source.totals.card(&card.id).score());
+        report.matches.push(recall::hit_value(hit, source.name, args.explain));
+    }
+    if known.is_empty() {
+        report.message = Some(NOTHING_YET.to_owned());
+    } else if found.is_empty() {
+        report.message = Some(NOTHING_RELEVANT.to_owned());
+    }
+    Ok(())
+}
+
+/// The cards that pass the filters and are not held back; counts those that are.
+fn served<'a, 'b>(
+    views: &'a CardViews<'b>,
+    totals: &Totals,
+    filter: &Filter<'_>,
+    hidden: &mut usize,
+) -> Vec<&'a CardView<'b>> {
+    let mut shown = Vec::new();
+    for card in &views.cards {
+        let counts = totals.card(&card.id);
+        if filter.stopped_by(card, counts).is_some() {
+            continue;
+        }
+        if filter.held_back(card, counts).is_some() {
+            *hidden += 1;
+        } else {
+            shown.push(card);
+        }
+    }
+    shown
 }
 
 /// Whether a card is shown to those who do not ask for retired ones.
@@ -156,97 +206,17 @@ pub fn is_served(item: &Item, totals: &Totals) -> bool {
         && !totals.card(&item.id).quarantined
 }
 
-fn rounded(number: f64) -> f64 {
-    (number * 10_000.0).round() / 10_000.0
-}
-
-/// A card as the ranking sees it.
-pub fn document<'a>(item: &'a Item, counts: &Counts, ctx: &Ctx) -> rank::Doc<'a> {
-    use rank::Field;
-    let mut passages = Vec::new();
-    for (key, field) in [
-        ("title", Field::Title),
-        ("when_to_use", Field::WhenToUse),
-        ("problem", Field::Problem),
-        ("solution_steps", Field::Step),
-        ("tags", Field::Tag),
-        ("primary_skill", Field::Tag),
-        ("evidence", Field::Evidence),
-        ("gotchas", Field::Gotcha),
-        ("asks", Field::Ask),
-    ] {
-        match item.record.0.get(key) {
-            Some(Value::String(text)) => passages.push(rank::Passage::new(field, text.as_str())),
-            Some(Value::Array(items)) => {
-                for text in items.iter().filter_map(Value::as_str) {
-                    passages.push(rank::Passage::new(field, text));
-                }
-            }
-            _ => {}
-        }
-    }
-    let mut doc = rank::Doc::new(&item.id, passages);
-    doc.boost = boost(item, counts, ctx);
-    doc
-}
-
-/// Proven use and freshness as a factor near 1: use adds up to 10 %, a year without a touch takes 5 %.
-fn boost(item: &Item, counts: &Counts, ctx: &Ctx) -> f64 {
-    let use_share = f64::from(i32::try_from(counts.score() - 1).unwrap_or(i32::MAX).max(0));
-    let proven = 0.1 * use_share / (use_share + 5.0);
-    let touched = counts.last_ts.as_deref().max(item.record.ts());
-    let days = age_days(touched, ctx.now).unwrap_or(365).clamp(0, 365);
-    let stale = 0.05 * (days as f64) / 365.0;
-    1.0 + proven - stale
-}
-
-fn statuses(args: &cli::List) -> Result<Vec<&'static str>> {
-    let mut out = Vec::new();
-    for name in args.status.iter().flat_map(|list| list.split(',')) {
-        let name = name.trim().to_lowercase();
-        if name.is_empty() {
-            continue;
-        }
-        let known = CardStatus::NAMES.into_iter().find(|known| *known == name);
-        out.push(known.ok_or_else(|| {
-            Error::usage(format!("unknown status `{name}`"))
-                .hint(format!("one of: {}", CardStatus::NAMES.join(", ")))
-        })?);
-    }
-    Ok(out)
-}
-
-fn passes(args: &cli::List, statuses: &[&str], record: &Record) -> bool {
-    let filled = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
-    if let Some(skill) = filled(&args.skill)
-        && skill != record.text("primary_skill").unwrap_or_default()
-    {
-        return false;
-    }
-    if let Some(tag) = filled(&args.tag)
-        && !record.list("tags").contains(&tag)
-    {
-        return false;
-    }
-    if let Some(scope) = args.scope
-        && card::scope(record).as_str() != scope_text(scope)
-    {
-        return false;
-    }
-    statuses.is_empty() || statuses.contains(&card::status(record).as_str())
-}
-
-/// What to say when `--skill` or `--tag` matches nothing but in another case would.
-fn other_case(args: &cli::List, snapshot: &Snapshot) -> Option<String> {
-    let records = || snapshot.cards.items.iter().map(|item| &item.record);
-    let skills = records().map(card::skill).collect::<BTreeSet<_>>();
-    let tags = records().flat_map(|record| record.list("tags")).collect::<BTreeSet<_>>();
-    for (flag, wanted, known) in [("--skill", &args.skill, &skills), ("--tag", &args.tag, &tags)] {
-        let Some(wanted) = wanted.as_deref().filter(|wanted| !known.contains(*wanted)) else {
+/// What to say when `--skill` or `--tag` matches nothing but a name near it would.
+fn other_case(filters: &cli::Filters, views: &CardViews<'_>) -> Option<String> {
+    let skills: BTreeSet<&str> = views.cards.iter().map(|card| card.skill.as_ref()).collect();
+    let tags: BTreeSet<&str> = views.cards.iter().flat_map(|card| &card.tags).map(AsRef::as_ref).collect();
+    for (flag, wanted, known) in [("--skill", &filters.skill, &skills), ("--tag", &filters.tag, &tags)] {
+        let Some(wanted) = wanted.as_deref().filter(|wanted| !known.contains(wanted)) else {
             continue;
         };
-        let same = known.iter().find(|name| name.to_lowercase() == wanted.trim().to_lowercase());
-        let near = same.cloned().or_else(|| ids::nearest(wanted, known.iter().map(String::as_str), 1).pop());
+        let folded = wanted.trim().to_lowercase();
+        let same = known.iter().find(|name| name.to_lowercase() == folded).map(|name| (*name).to_owned());
+        let near = same.or_else(|| ids::nearest(wanted, known.iter().copied(), 1).pop());
         if let Some(name) = near {
             return Some(format!("Nothing has {flag} `{wanted}`. Did you mean `{name}`?"));
         }

@@ -5,6 +5,7 @@ pub mod backport;
 pub mod backport_inspect;
 pub mod doctor;
 pub mod edit;
+pub mod evaluate;
 pub mod export_backport;
 pub mod history;
 pub mod index;
@@ -14,6 +15,7 @@ pub mod payload;
 pub mod promote;
 pub mod purge;
 pub mod readiness;
+pub mod recall;
 pub mod record;
 pub mod release;
 pub mod repair;
@@ -23,9 +25,11 @@ pub mod show;
 pub mod signal;
 pub mod status;
 pub mod tour;
+pub mod why_not;
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
+use std::mem::ManuallyDrop;
 
 use serde_json::Value;
 
@@ -39,7 +43,7 @@ use crate::domain::tombstone;
 use crate::error::{Error, Result};
 use crate::render::index_md;
 use crate::report::{Damage, Place, Report};
-use crate::store::{Batch, Locked, Store};
+use crate::store::{Batch, Locked, Logs, Store};
 
 /// What a run came to: the report, and the exit status it means when that is not 0.
 #[derive(Debug)]
@@ -66,7 +70,10 @@ pub fn run(cli: &Cli, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
     match &cli.command {
         Command::Init(args) => init::run(args, ctx),
         Command::Record(args) => record::run(args, ctx, stdin),
-        Command::List(args) => list::run(args, ctx),
+        Command::List(args) => list::run(args, ctx, stdin),
+        Command::WhyNot(args) => why_not::run(args, ctx, stdin),
+        Command::Eval(args) => evaluate::run(args, ctx),
+        Command::Exam(args) => evaluate::exam(args, ctx),
         Command::Show(args) => show::run(args, ctx),
         Command::Review(args) => review::run(args, ctx),
         Command::Edit(args) => edit::run(args, ctx, stdin),
@@ -115,63 +122,117 @@ pub fn place(ctx: &Ctx) -> Place {
 }
 
 /// A store as one moment saw it.
+///
+/// The logs are not taken apart at the end: a run ends with the process, and freeing thousands of records
+/// first would cost a fifth of it.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     pub events: Vec<Entry>,
-    pub cards: Log,
-    /// Every card line, also superseded ones.
-    pub card_lines: Vec<Entry>,
-    pub recommendations: Log,
+    pub cards: ManuallyDrop<Log>,
+    pub recommendations: ManuallyDrop<Log>,
+    /// The signals themselves; only a whole snapshot has them.
     pub signals: Vec<Entry>,
+    pub totals: ManuallyDrop<Totals>,
     pub backports: Vec<Entry>,
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// How much of the signals is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signals {
+    /// Added up.
+    Totals,
+    /// Each of them too.
+    Whole,
+}
+
 impl Snapshot {
-    /// Read and fold a whole store; a missing one is empty.
+    /// Read and fold a store, signals only added up; a missing store is empty. Commands that write pass
+    /// the lock, so that what they decide on is what they append to.
     ///
     /// # Errors
     /// When something is in the way that is no file.
-    pub fn load(store: &Store) -> Result<Snapshot> {
+    pub fn load(store: &impl Logs) -> Result<Snapshot> {
+        Snapshot::read(store, &LogKind::ALL, Signals::Totals)
+    }
+
+    /// The same with every signal.
+    ///
+    /// # Errors
+    /// As [`Snapshot::load`].
+    pub fn load_whole(store: &impl Logs) -> Result<Snapshot> {
+        Snapshot::read(store, &LogKind::ALL, Signals::Whole)
+    }
+
+    /// Only the cards and what the signals say of them: all that finding cards needs.
+    ///
+    /// # Errors
+    /// As [`Snapshot::load`].
+    pub fn load_cards(store: &impl Logs) -> Result<Snapshot> {
+        Snapshot::read(store, &[LogKind::Cards, LogKind::Signals], Signals::Totals)
+    }
+
+    fn read(store: &impl Logs, kinds: &[LogKind], signals: Signals) -> Result<Snapshot> {
         let mut snapshot = Snapshot::default();
+        let key = store.purge_key();
         let mut logs = Vec::new();
-        let mut purged: HashSet<String> = HashSet::new();
-        for kind in LogKind::ALL {
-            let (entries, diagnostics) = fold::entries(kind, &store.read(kind)?, 1);
+        for kind in kinds.iter().copied() {
+            let bytes = store.read(kind)?;
+            // Where text was purged, every line is looked at for it.
+            if kind == LogKind::Signals && signals == Signals::Totals && key.is_none() {
+                let (totals, diagnostics) = fold::signal_totals(&bytes);
+                snapshot.totals = ManuallyDrop::new(totals);
+                snapshot.diagnostics.extend(diagnostics);
+                continue;
+            }
+            let (entries, diagnostics) = fold::entries(kind, &bytes, 1);
             snapshot.diagnostics.extend(diagnostics);
-            purged.extend(entries.iter().filter_map(|entry| Some(tombstone::digest_of(&entry.record)?.to_owned())));
             logs.push((kind, entries));
         }
-        let key = if purged.is_empty() { None } else { store.purge_key() };
+        if let Some(key) = &key {
+            snapshot.leave_out_purged(key, &mut logs);
+        }
         for (kind, entries) in logs {
             for entry in entries {
-                if let Some(key) = &key
-                    && purged.contains(&tombstone::digest(key, &entry.record))
-                {
-                    snapshot.diagnostics.push(Diagnostic {
-                        file: kind.file_name(),
-                        line: entry.line,
-                        problem: Problem::Purged,
-                        detail: format!("purged text is back as `{}` and is left out", entry.id),
-                        digest: String::new(),
-                    });
-                    continue;
-                }
                 snapshot.apply(kind, entry);
             }
         }
         Ok(snapshot)
     }
 
+    fn leave_out_purged(&mut self, key: &[u8], logs: &mut [(LogKind, Vec<Entry>)]) {
+        let all = logs.iter().flat_map(|(_, entries)| entries);
+        let purged: HashSet<String> =
+            all.filter_map(|entry| tombstone::digest_of(&entry.record)).map(str::to_owned).collect();
+        if purged.is_empty() {
+            return;
+        }
+        for (kind, entries) in logs {
+            entries.retain(|entry| {
+                let back = purged.contains(&tombstone::digest(key, &entry.record));
+                if back {
+                    self.diagnostics.push(Diagnostic {
+                        file: kind.file_name(),
+                        line: entry.line,
+                        problem: Problem::Purged,
+                        detail: format!("purged text is back as `{}` and is left out", entry.id),
+                        digest: String::new(),
+                    });
+                }
+                !back
+            });
+        }
+    }
+
     fn apply(&mut self, kind: LogKind, entry: Entry) {
         match kind {
             LogKind::Events => self.events.push(entry),
-            LogKind::Cards => {
-                self.cards.apply(entry.id.clone(), entry.record.clone(), entry.line);
-                self.card_lines.push(entry);
-            }
+            LogKind::Cards => self.cards.apply(entry.id, entry.record, entry.line),
             LogKind::Recommendations => self.recommendations.apply(entry.id, entry.record, entry.line),
-            LogKind::Signals => self.signals.push(entry),
+            LogKind::Signals => {
+                self.totals.add_record(&entry.record);
+                self.signals.push(entry);
+            }
             LogKind::Backports => self.backports.push(entry),
         }
     }
@@ -190,8 +251,8 @@ impl Snapshot {
         }
     }
 
-    pub fn totals(&self) -> Totals {
-        Totals::of(&self.signals)
+    pub fn totals(&self) -> &Totals {
+        &self.totals
     }
 
     pub fn damage(&self) -> Vec<Damage> {

@@ -34,8 +34,8 @@ pub fn run(args: &cli::Promote, ctx: &Ctx) -> Result<Done> {
     // Always in this order, so that two promotions cannot wait for each other.
     let mut locked = project.lock(ctx.lock_wait)?;
     let mut locked_global = global.lock(ctx.lock_wait)?;
-    let mut snapshot = Snapshot::load(&project)?;
-    let mut global_snapshot = Snapshot::load(&global)?;
+    let mut snapshot = Snapshot::load(&locked)?;
+    let mut global_snapshot = Snapshot::load(&locked_global)?;
     let mut copies = Vec::new();
     let mut signals = Vec::new();
     let mut promoted_ids = Vec::new();

@@ -15,14 +15,14 @@ use crate::domain::record::Record;
 use crate::domain::tombstone::{self, PURGED_TEXT};
 use crate::error::{Error, Kind, Result};
 use crate::report::{self, Report};
-use crate::store::{Batch, Locked, Store};
+use crate::store::{Batch, Locked, Logs, Store};
 
 pub fn run(args: &cli::Purge, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
     let Some(reason) = admitted_note(Some(&args.reason))? else {
         return Err(Error::usage("`--reason` is empty").hint("say why, without the text itself"));
     };
     let store = project_store(ctx);
-    let id = find(&Snapshot::load(&store)?, &args.id)?;
+    let id = find(&Snapshot::load_whole(&store)?, &args.id)?;
     let logs = read_logs(&store)?;
     let plan = plan_hash(&id, &reason, &logs);
     let preview = Rewrite::of(&id, &reason, &ctx.now.to_text(), &[0; tombstone::KEY_BYTES], &logs);

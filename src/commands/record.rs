@@ -21,7 +21,7 @@ use crate::domain::score::{QUARANTINED_CARD, REINFORCED_RECOMMENDATION};
 use crate::error::{Error, Result};
 use crate::guard;
 use crate::report::{self, IdError, InvalidId, ItemResult, Outcome, Report, UsageSignals};
-use crate::store::{Batch, gitignore};
+use crate::store::{Batch, Logs, gitignore};
 
 pub fn run(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
     let payload = input(args, ctx, stdin)?;
@@ -29,7 +29,7 @@ pub fn run(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
     let first_write = !store.exists();
     let global_ids = global_card_ids(ctx);
     let mut locked = store.lock(ctx.lock_wait)?;
-    let mut snapshot = Snapshot::load(&store)?;
+    let mut snapshot = Snapshot::load(&locked)?;
     let options = guard::Options {
         strip_invisible: args.strip_invisible,
     };
@@ -44,7 +44,7 @@ pub fn run(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
     let decision = decider.decide(payload, &global_ids);
     let mut notes = decision.notes;
     notes.extend(commit(ctx, &mut locked, &mut snapshot, &decision.batch)?);
-    drop(locked);
+    // Still under the lock: two first writers must not both add the rule.
     if first_write {
         notes.extend(init::place_notes(ctx));
         if ctx.in_git {
@@ -55,6 +55,7 @@ pub fn run(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
             }
         }
     }
+    drop(locked);
     let mut written = Map::new();
     for (kind, key) in [
         (LogKind::Events, "events"),
@@ -339,8 +340,8 @@ impl Decider<'_> {
             return;
         }
         let mut keys = KeyTable::default();
-        for entry in &self.snapshot.card_lines {
-            keys.insert(&entry.id, &entry.record.0);
+        for line in self.snapshot.cards.lines() {
+            keys.insert(line.id, &line.record.0);
         }
         for item in items {
             if let Some((item, map, verdict)) = self.admit("aha_card", item) {

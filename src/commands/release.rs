@@ -30,7 +30,7 @@ pub fn run(args: &cli::Release, ctx: &Ctx) -> Result<Done> {
         .hint(format!("ask your user to read `self-learning show {id}` and to run this command in a terminal")));
     }
     let mut locked = store.lock(ctx.lock_wait)?;
-    let mut snapshot = Snapshot::load(&store)?;
+    let mut snapshot = Snapshot::load(&locked)?;
     if !snapshot.totals().card(&id).quarantined {
         return Err(Error::refused("not_quarantined", format!("{id} is not quarantined"))
             .hint("self-learning review --quarantine lists the cards that are"));

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Done, Snapshot, commit, place, project_store};
 use crate::cli;
 use crate::ctx::Ctx;
-use crate::domain::fold::{Diagnostic, Entry, Item, LogKind, Problem};
+use crate::domain::fold::{Diagnostic, Entry, Item, Log, LogKind, Problem};
 use crate::domain::ids;
 use crate::domain::normal::{self, CardStatus, RecommendationStatus, UNKNOWN_SKILL};
 use crate::domain::record::Record;
@@ -24,13 +24,13 @@ const ACKNOWLEDGED: &str = "repair_acknowledged";
 
 pub fn run(args: &cli::Repair, ctx: &Ctx) -> Result<Done> {
     let store = project_store(ctx);
-    let mut snapshot = Snapshot::load(&store)?;
+    let mut snapshot = Snapshot::load_whole(&store)?;
     let mut plan = Plan::of(&snapshot, ctx);
     if args.apply && store.exists() {
         let mut locked = store.lock(ctx.lock_wait)?;
         // Before the plan: what is purged is not repaired but removed again.
         super::purge::scrub(&mut locked, &ctx.now.to_text())?;
-        snapshot = Snapshot::load(&store)?;
+        snapshot = Snapshot::load_whole(&locked)?;
         plan = Plan::of(&snapshot, ctx);
         let batch = plan.batch(&snapshot, ctx);
         commit(ctx, &mut locked, &mut snapshot, &batch)?;
@@ -125,23 +125,22 @@ impl Plan {
     fn recover(&mut self, snapshot: &Snapshot, found: &Diagnostic) {
         let kind = LogKind::ALL.into_iter().find(|kind| kind.file_name() == found.file);
         let Some(kind) = kind else { return };
-        let entries: &[Entry] = match kind {
-            LogKind::Cards => &snapshot.card_lines,
-            LogKind::Events => &snapshot.events,
-            LogKind::Signals => &snapshot.signals,
-            LogKind::Backports => &snapshot.backports,
-            LogKind::Recommendations => {
-                for item in &snapshot.recommendations.items {
-                    if item.line == found.line {
-                        self.recovered_line(kind, &item.id, &item.record);
-                    }
-                }
-                return;
-            }
+        let entry_lines = |entries: &[Entry]| -> Vec<(usize, String, Record)> {
+            entries.iter().map(|entry| (entry.line, entry.id.clone(), entry.record.clone())).collect()
         };
-        for (at, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.line == found.line) {
-            if !entries[at + 1..].iter().any(|later| later.id == entry.id) {
-                self.recovered_line(kind, &entry.id, &entry.record);
+        let log_lines = |log: &Log| -> Vec<(usize, String, Record)> {
+            log.lines().iter().map(|line| (line.line, line.id.to_owned(), line.record.clone())).collect()
+        };
+        let lines = match kind {
+            LogKind::Cards => log_lines(&snapshot.cards),
+            LogKind::Recommendations => log_lines(&snapshot.recommendations),
+            LogKind::Events => entry_lines(&snapshot.events),
+            LogKind::Signals => entry_lines(&snapshot.signals),
+            LogKind::Backports => entry_lines(&snapshot.backports),
+        };
+        for (at, (_, id, record)) in lines.iter().enumerate().filter(|(_, (line, _, _))| *line == found.line) {
+            if !lines[at + 1..].iter().any(|(_, later, _)| later == id) {
+                self.recovered_line(kind, id, record);
             }
         }
     }

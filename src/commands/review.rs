@@ -22,19 +22,18 @@ use crate::report::{self, Report};
 const LEARNINGS: usize = 10;
 
 pub fn run(args: &cli::Review, ctx: &Ctx) -> Result<Done> {
-    let snapshot = Snapshot::load(&project_store(ctx))?;
+    let store = project_store(ctx);
+    let snapshot = if args.quarantine || args.portable { Snapshot::load_whole(&store)? } else { Snapshot::load(&store)? };
     let totals = snapshot.totals();
     let filter = Filter::of(args, ctx)?;
-    let recommendations = Recommendations::of(&snapshot, &totals, &filter, args, ctx);
-    let cards = Cards::of(&snapshot, &totals, &filter, args);
+    let recommendations = Recommendations::of(&snapshot, totals, &filter, args, ctx);
+    let cards = Cards::of(&snapshot, totals, &filter, args);
     let global_cards = if args.include_global {
-        Snapshot::load(&global_store(ctx))?.cards.items.len()
+        Snapshot::load_cards(&global_store(ctx))?.cards.items.len()
     } else {
         0
     };
-    let candidates: Vec<Value> =
-        cards.candidates.iter().take(count(args.backport_limit)).cloned().collect();
-    let next_actions = next_actions(&recommendations.open, &candidates, count(args.next_actions_limit));
+    let next_actions = next_actions(&recommendations.open, &cards.candidates, count(args.next_actions_limit));
     let scoped = |scope: Scope| {
         recommendations.open.iter().filter(|entry| entry.scope == scope).count()
     };
@@ -46,13 +45,13 @@ pub fn run(args: &cli::Review, ctx: &Ctx) -> Result<Done> {
         open_recommendations_portable: scoped(Scope::Portable),
         stale_recommendations: recommendations.stale.len(),
         untouched_recommendations: recommendations.untouched.len(),
-        backport_candidates: candidates.len(),
-        signals: snapshot.signals.len(),
+        backport_candidates: cards.candidates.len(),
+        signals: totals.lines,
         backports: snapshot.backports.len(),
         global_aha_cards: global_cards,
         matching_aha_cards: cards.matching,
         matching_recommendations: recommendations.matching,
-        backport_candidates_total: cards.candidates.len(),
+        backport_candidates_total: cards.ready,
         retired_aha_cards: cards.retired,
     };
     let limit = count(args.recs_limit);
@@ -70,10 +69,10 @@ pub fn run(args: &cli::Review, ctx: &Ctx) -> Result<Done> {
             by_status: recommendations.by_status,
         },
         aha: report::ReviewCards {
-            top_by_score: cards.by_score.into_iter().take(count(args.top_aha_limit)).collect(),
-            backport_candidates: candidates,
+            top_by_score: cards.by_score,
+            backport_candidates: cards.candidates,
         },
-        learnings: cards.learnings.into_iter().take(LEARNINGS).collect(),
+        learnings: cards.learnings,
         updates: readiness::updates(&snapshot),
         portable: if args.portable { readiness::portable(&snapshot, ctx, count(args.backport_limit)) } else { Vec::new() },
         quarantined: cards.quarantined.len(),
@@ -289,9 +288,11 @@ fn view(item: &Item, totals: &Totals, ctx: &Ctx) -> Value {
     view
 }
 
+/// Views are made only of what is shown; the counts are of all.
 struct Cards {
     by_score: Vec<Value>,
     candidates: Vec<Value>,
+    ready: usize,
     learnings: Vec<Value>,
     quarantined: Vec<Value>,
     matching: usize,
@@ -310,18 +311,19 @@ impl Cards {
             .collect();
         let served = |item: &Item| is_served(item, totals);
         let retired = passing.iter().filter(|(item, _)| !served(item)).count();
-        passing.sort_by(|left, right| {
-            let key = |(item, counts): &(&Item, &Counts)| (counts.score(), item.record.title());
-            key(right).cmp(&key(left)).then_with(|| left.0.id.cmp(&right.0.id))
+        passing.sort_by_cached_key(|(item, counts)| {
+            (std::cmp::Reverse((counts.score(), item.record.title())), item.id.clone())
         });
-        let by_score = passing.iter().map(|(item, counts)| scored(item, counts)).collect();
-        let candidates = passing
+        let limit = count(args.top_aha_limit);
+        let by_score = passing.iter().take(limit).map(|(item, counts)| scored(item, counts)).collect();
+        let ready: Vec<&(&Item, &Counts)> = passing
             .iter()
             .filter(|(item, counts)| {
                 served(item) && !exported.contains(item.id.as_str()) && is_candidate(item, counts, args)
             })
-            .map(|(item, counts)| candidate(item, counts))
             .collect();
+        let limit = count(args.backport_limit);
+        let candidates = ready.iter().take(limit).map(|(item, counts)| candidate(item, counts)).collect();
         let mut recent: Vec<&(&Item, &Counts)> = passing.iter().filter(|(item, _)| served(item)).collect();
         recent.sort_by_key(|(item, counts)| std::cmp::Reverse((counts.score(), item.position)));
         let quarantined = passing
@@ -329,10 +331,11 @@ impl Cards {
             .filter(|(_, counts)| counts.quarantined)
             .map(|(item, _)| quarantined(item, snapshot))
             .collect();
-        let learnings = recent.iter().map(|(item, counts)| learning(item, counts)).collect();
+        let learnings = recent.iter().take(LEARNINGS).map(|(item, counts)| learning(item, counts)).collect();
         Cards {
             by_score,
             candidates,
+            ready: ready.len(),
             learnings,
             quarantined,
             matching: passing.len(),

@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 use crate::report::{self, IdError, Report, Shown};
 
 pub fn run(args: &cli::Show, ctx: &Ctx) -> Result<Done> {
-    let project = Snapshot::load(&project_store(ctx))?;
-    let global = Snapshot::load(&global_store(ctx)).unwrap_or_default();
+    let project = Snapshot::load_whole(&project_store(ctx))?;
+    let global = Snapshot::load_whole(&global_store(ctx)).unwrap_or_default();
     let stores = [("project", &project), ("global", &global)];
     let mut items = Vec::new();
     let mut not_found = Vec::new();

@@ -39,7 +39,7 @@ pub fn run(args: &cli::Signal, ctx: &Ctx) -> Result<Done> {
     let store = project_store(ctx);
     Known::load(ctx)?.check(card, &id).map_err(|missing| unknown(&missing))?;
     let mut locked = store.lock(ctx.lock_wait)?;
-    let mut snapshot = Snapshot::load(&store)?;
+    let mut snapshot = Snapshot::load(&locked)?;
     let target = if card { Target::Card(&id) } else { Target::Recommendation(&id) };
     let signal = signal_record(ctx, &args.kind, target, &source, context.as_deref());
     let batch = Batch::from([(LogKind::Signals, vec![signal.clone()])]);
@@ -97,7 +97,7 @@ pub fn use_items(args: &cli::Use, ctx: &Ctx) -> Result<Done> {
     let mut snapshot = Snapshot::load(&store)?;
     if !records.is_empty() {
         let mut locked = store.lock(ctx.lock_wait)?;
-        snapshot = Snapshot::load(&store)?;
+        snapshot = Snapshot::load_whole(&locked)?;
         let stored: HashSet<&str> = snapshot.signals.iter().map(|entry| entry.id.as_str()).collect();
         let (again, new): (Vec<Record>, Vec<Record>) = records
             .into_iter()
@@ -144,7 +144,7 @@ impl Known {
     fn load(ctx: &Ctx) -> Result<Known> {
         Ok(Known {
             project: Snapshot::load(&project_store(ctx))?,
-            global: Snapshot::load(&global_store(ctx)).unwrap_or_default(),
+            global: Snapshot::load_cards(&global_store(ctx)).unwrap_or_default(),
         })
     }
 

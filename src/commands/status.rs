@@ -19,7 +19,7 @@ pub fn recommendation(args: &RecStatus, ctx: &Ctx) -> Result<Done> {
     let mut snapshot = Snapshot::load(&store)?;
     find_id("Recommendation", "rec_", &args.id, snapshot.recommendations.ids())?;
     let mut locked = store.lock(ctx.lock_wait)?;
-    snapshot = Snapshot::load(&store)?;
+    snapshot = Snapshot::load(&locked)?;
     let id = find_id("Recommendation", "rec_", &args.id, snapshot.recommendations.ids())?;
     let item = stored(snapshot.recommendations.get(&id))?;
     let old = item.record.clone();
@@ -70,7 +70,7 @@ pub fn card(args: &AhaStatus, ctx: &Ctx) -> Result<Done> {
     let mut snapshot = Snapshot::load(&store)?;
     find_id("Aha Card", "aha_", &args.id, snapshot.cards.ids())?;
     let mut locked = store.lock(ctx.lock_wait)?;
-    snapshot = Snapshot::load(&store)?;
+    snapshot = Snapshot::load(&locked)?;
     let id = find_id("Aha Card", "aha_", &args.id, snapshot.cards.ids())?;
     let item = stored(snapshot.cards.get(&id))?;
     let old = item.record.clone();

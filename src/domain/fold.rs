@@ -1,6 +1,7 @@
 //! From the bytes of a log to its current state. Reading cannot fail: whatever is not a record becomes
 //! a [`Diagnostic`], and everything around it is kept.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde_json::Value;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use super::ids;
 use super::json::{parse, parse_prefix};
 use super::record::Record;
+use super::score::Totals;
 
 /// Longest line that is read, in bytes.
 pub const MAX_LINE_BYTES: usize = 64 * 1024 * 1024;
@@ -116,20 +118,67 @@ pub fn entries(kind: LogKind, bytes: &[u8], first_line: usize) -> (Vec<Entry>, V
         entries: Vec::new(),
         diagnostics: Vec::new(),
     };
+    for_each_line(bytes, first_line, |number, line, terminated| reader.line(number, line, terminated));
+    (reader.entries, reader.diagnostics)
+}
+
+/// The fields of a signal that are counted; a line that has them in this plain form needs no record.
+#[derive(serde::Deserialize)]
+struct PlainSignal<'a> {
+    kind: Option<&'a str>,
+    aha_id: Option<&'a str>,
+    rec_id: Option<&'a str>,
+    ts: Option<&'a str>,
+}
+
+/// Add all signals of a log up, in one pass, and say what was wrong. The same as folding
+/// [`entries`], without making a record of each line.
+pub fn signal_totals(bytes: &[u8]) -> (Totals, Vec<Diagnostic>) {
+    let mut totals = Totals::default();
+    let mut diagnostics = Vec::new();
+    for_each_line(bytes, 1, |number, line, terminated| {
+        let plain = std::str::from_utf8(line).ok().and_then(|text| serde_json::from_str::<PlainSignal<'_>>(text).ok());
+        if let Some(plain) = plain {
+            return totals.add(plain.kind, plain.aha_id, plain.rec_id, plain.ts);
+        }
+        let (entries, found) = entries_of_line(LogKind::Signals, number, line, terminated);
+        entries.iter().for_each(|entry| totals.add_record(&entry.record));
+        diagnostics.extend(found);
+    });
+    (totals, diagnostics)
+}
+
+/// The records of one line, and what was wrong with it.
+pub fn entries_of_line(
+    kind: LogKind,
+    number: usize,
+    line: &[u8],
+    terminated: bool,
+) -> (Vec<Entry>, Vec<Diagnostic>) {
+    let mut reader = Reader {
+        kind,
+        entries: Vec::new(),
+        diagnostics: Vec::new(),
+    };
+    reader.line(number, line, terminated);
+    (reader.entries, reader.diagnostics)
+}
+
+/// Visit the lines of a log: number, bytes without the line end, and whether there was one.
+pub fn for_each_line<'a>(bytes: &'a [u8], first_line: usize, mut visit: impl FnMut(usize, &'a [u8], bool)) {
     let mut rest = bytes;
     let mut number = first_line;
     while !rest.is_empty() {
-        let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+        let end = memchr::memchr2(b'\n', b'\r', rest);
         let (line, terminator) = match end {
             Some(at) if rest[at..].starts_with(b"\r\n") => (&rest[..at], 2),
             Some(at) => (&rest[..at], 1),
             None => (rest, 0),
         };
-        reader.line(number, line, terminator > 0);
+        visit(number, line, terminator > 0);
         rest = &rest[line.len() + terminator..];
         number += 1;
     }
-    (reader.entries, reader.diagnostics)
 }
 
 struct Reader {
@@ -144,7 +193,8 @@ impl Reader {
             let detail = format!("{} bytes; {MAX_LINE_BYTES} are read at most", bytes.len());
             return self.report(number, bytes, Problem::Oversized, detail);
         }
-        let text = String::from_utf8_lossy(bytes);
+        let clean = std::str::from_utf8(bytes);
+        let text = clean.map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         let mut text = text.trim();
         if number == 1
             && let Some(rest) = text.strip_prefix('\u{feff}')
@@ -158,7 +208,7 @@ impl Reader {
         }
         match parse(text) {
             Ok(parsed) => {
-                if std::str::from_utf8(bytes).is_err() {
+                if clean.is_err() {
                     let detail = "bytes that are not UTF-8 were replaced".to_owned();
                     self.report(number, bytes, Problem::NotUtf8, detail);
                 }
@@ -276,10 +326,29 @@ pub struct Item {
     pub record: Record,
 }
 
+/// One line of a log, as [`Log::lines`] gives it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LogLine<'a> {
+    pub id: &'a str,
+    pub line: usize,
+    pub record: &'a Record,
+}
+
+/// A version that a later line of the same id took the place of.
+#[derive(Debug, Clone, PartialEq)]
+struct Superseded {
+    /// Index of the item.
+    item: usize,
+    position: usize,
+    line: usize,
+    record: Record,
+}
+
 /// The state of one log: items in order of first appearance.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Log {
     pub items: Vec<Item>,
+    superseded: Vec<Superseded>,
     by_id: HashMap<String, usize>,
     /// Readable records, all versions.
     pub records: usize,
@@ -291,10 +360,15 @@ impl Log {
         self.records += 1;
         if let Some(&at) = self.by_id.get(&id) {
             let item = &mut self.items[at];
+            self.superseded.push(Superseded {
+                item: at,
+                position: item.position,
+                line: item.line,
+                record: std::mem::replace(&mut item.record, record),
+            });
             item.versions += 1;
             item.position = self.records - 1;
             item.line = line;
-            item.record = record;
             return;
         }
         self.by_id.insert(id.clone(), self.items.len());
@@ -310,6 +384,22 @@ impl Log {
 
     pub fn get(&self, id: &str) -> Option<&Item> {
         self.by_id.get(id).map(|&at| &self.items[at])
+    }
+
+    /// Every line in file order, superseded versions too.
+    pub fn lines(&self) -> Vec<LogLine<'_>> {
+        let old = self.superseded.iter().map(|old| {
+            let id = self.items[old.item].id.as_str();
+            let line = LogLine { id, line: old.line, record: &old.record };
+            (old.position, line)
+        });
+        let current = self.items.iter().map(|item| {
+            let line = LogLine { id: &item.id, line: item.line, record: &item.record };
+            (item.position, line)
+        });
+        let mut lines: Vec<_> = old.chain(current).collect();
+        lines.sort_by_key(|(position, _)| *position);
+        lines.into_iter().map(|(_, line)| line).collect()
     }
 
     pub fn ids(&self) -> impl Iterator<Item = &str> + Clone {

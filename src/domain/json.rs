@@ -31,8 +31,8 @@ pub struct Parsed {
 /// The position and reason of the first thing that is not JSON.
 pub fn parse(text: &str) -> Result<Parsed, SyntaxError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if !has_unsigned_exponent(text)
-        && let Ok(value) = serde_json::from_str::<Value>(text)
+    if let Ok(value) = serde_json::from_str::<Value>(text)
+        && !has_exponent(&value)
     {
         return Ok(Parsed {
             value,
@@ -59,19 +59,15 @@ pub fn parse_prefix(text: &str) -> Option<(Value, usize)> {
     Some((value, parser.at))
 }
 
-/// Whether a number may stand there as `1e5`: `serde_json` would respell it as `1e+5`, and the text of
-/// a number is kept. May be wrong about digits inside strings; then the slower parser reads the line.
-fn has_unsigned_exponent(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.windows(3).enumerate().any(|(at, window)| {
-        matches!(window[1], b'e' | b'E')
-            && window[0].is_ascii_digit()
-            && window[2].is_ascii_digit()
-            && matches!(
-                bytes[..at].iter().rev().find(|byte| !matches!(byte, b'0'..=b'9' | b'.' | b'-')),
-                Some(b' ' | b':' | b',' | b'[' | b'\n' | b'\t' | b'\r') | None
-            )
-    })
+/// Whether a number with an exponent stands anywhere in a value: `serde_json` respells `1e5` as `1e+5`,
+/// and the text of a number is kept, so such a line is read again by the parser below.
+fn has_exponent(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_str().contains(['e', 'E']),
+        Value::Array(items) => items.iter().any(has_exponent),
+        Value::Object(map) => map.values().any(has_exponent),
+        _ => false,
+    }
 }
 
 struct Parser<'a> {

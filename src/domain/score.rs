@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::fold::Entry;
+use super::record::Record;
 
 /// Signal kinds that count for a card, in the order they are explained, each with its weight.
 pub const WEIGHTS: [(&str, i64); 5] = [
@@ -66,39 +66,43 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// One pass over the signals.
-    pub fn of(signals: &[Entry]) -> Totals {
-        let mut totals = Totals {
-            lines: signals.len(),
-            ..Totals::default()
-        };
-        for Entry { record, .. } in signals {
-            let kind = record.text("kind").unwrap_or_default();
-            if let Some(id) = record.filled("aha_id") {
-                let counts = totals.cards.entry(id.to_owned()).or_default();
-                match kind {
-                    QUARANTINED_CARD => counts.quarantined = true,
-                    RELEASED_CARD => counts.quarantined = false,
-                    _ => {}
-                }
-                if let Some(at) = WEIGHTS.iter().position(|(name, _)| *name == kind) {
-                    counts.by_kind[at] += 1;
-                    if record.ts() > counts.last_ts.as_deref() {
-                        counts.last_ts = record.ts().map(str::to_owned);
-                    }
-                }
+    /// Add one signal record.
+    pub fn add_record(&mut self, record: &Record) {
+        self.add(record.text("kind"), record.filled("aha_id"), record.filled("rec_id"), record.ts());
+    }
+
+    /// Add one signal by its fields.
+    pub fn add(&mut self, kind: Option<&str>, card: Option<&str>, recommendation: Option<&str>, ts: Option<&str>) {
+        self.lines += 1;
+        let kind = kind.unwrap_or_default();
+        let filled = |id: Option<&'_ str>| id.map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned);
+        if let Some(id) = card.map(str::trim).filter(|id| !id.is_empty()) {
+            // Most signals are about a card that was seen before; only a new one costs a key.
+            if !self.cards.contains_key(id) {
+                self.cards.insert(id.to_owned(), Counts::default());
             }
-            if let Some(id) = record.filled("rec_id") {
-                // A second capture by an agent is no touch by a person.
-                let seen = if kind == REINFORCED_RECOMMENDATION {
-                    &mut totals.recaptured
-                } else {
-                    &mut totals.recommendations
-                };
-                *seen.entry(id.to_owned()).or_default() += 1;
+            let counts = self.cards.get_mut(id).expect("just inserted");
+            match kind {
+                QUARANTINED_CARD => counts.quarantined = true,
+                RELEASED_CARD => counts.quarantined = false,
+                _ => {}
+            }
+            if let Some(at) = WEIGHTS.iter().position(|(name, _)| *name == kind) {
+                counts.by_kind[at] += 1;
+                if ts > counts.last_ts.as_deref() {
+                    counts.last_ts = ts.map(str::to_owned);
+                }
             }
         }
-        totals
+        if let Some(id) = filled(recommendation) {
+            // A second capture by an agent is no touch by a person.
+            let seen = if kind == REINFORCED_RECOMMENDATION {
+                &mut self.recaptured
+            } else {
+                &mut self.recommendations
+            };
+            *seen.entry(id).or_default() += 1;
+        }
     }
 
     pub fn card(&self, id: &str) -> &Counts {

@@ -3,13 +3,13 @@
 //! Dividing by the best score of a query makes the best of nothing look perfect, so the decision uses four numbers that
 //! mean the same for every question and store, combined as odds:
 //!
-//! odds = e^3.7 · agreement² · cosine · words^1.5 · e^(5·pairs)
+//! odds = e^9.2 · agreement² · cosine^1.25 · words^1.5 · e^(4·pairs) · cards^−0.75
 //!
 //! *agreement*: BM25 over the most a card of average length could reach for this question, unknown words included;
 //! *cosine*: of the hashed vectors; *words*: how many of the question's words the card holds, at most eight, one more
 //! when it holds all of them, so that a short question can be answered; *pairs*: share of the question's words that are
-//! character pairs, half of which straddle two words and rarely match. Exponents are those of a logistic regression over
-//! development sets, each left out once, rounded.
+//! character pairs, half of which straddle two words and rarely match; *cards*: the best of many cards agrees with
+//! anything by chance. Exponents are those of a logistic regression over development sets, each left out once, rounded.
 
 use super::bm25::{self, Occurrence};
 use super::fuse::Parts;
@@ -23,24 +23,28 @@ pub(crate) struct Evidence {
     mass: Vec<f64>,
     total: f64,
     pairs: f64,
+    cards: f64,
 }
 
 /// Logarithm of the odds of a perfect agreement on one word.
-const BASE: f64 = 3.7;
+const BASE: f64 = 9.2;
 const AGREEMENT_POWER: f64 = 2.0;
-const COSINE_POWER: f64 = 1.0;
+const COSINE_POWER: f64 = 1.25;
 const WORDS_POWER: f64 = 1.5;
-const PAIRS: f64 = 5.0;
+const PAIRS: f64 = 4.0;
+const CARDS_POWER: f64 = -0.75;
 /// More matching words than this are no further evidence: long texts share words by chance.
 const MOST_WORDS: f64 = 8.0;
 
 impl Evidence {
     /// `idfs` and `kept` are per term of `asked`.
-    pub(crate) fn new(asked: &Asked, idfs: &[f64], kept: &[bool]) -> Self {
+    pub(crate) fn new(asked: &Asked, idfs: &[f64], kept: &[bool], cards: usize) -> Self {
         let mut mass = vec![0.0_f64; asked.concepts.len()];
         let (mut used, mut pairs) = (0.0_f64, 0.0_f64);
         for (at, term) in asked.terms.iter().enumerate() {
-            let Some(concept) = term.concept else { continue };
+            let Some(concept) = term.concept else {
+                continue;
+            };
             if kept[at] && term.similarity >= 1.0 {
                 mass[concept] = asked.concepts[concept].weight * idfs[at];
                 used += 1.0;
@@ -49,8 +53,18 @@ impl Evidence {
                 }
             }
         }
-        let stands_for = asked.terms.iter().map(|term| term.concept.map(|concept| (concept, term.similarity))).collect();
-        Evidence { stands_for, total: mass.iter().sum(), mass, pairs: if used > 0.0 { pairs / used } else { 0.0 } }
+        let stands_for = asked
+            .terms
+            .iter()
+            .map(|term| term.concept.map(|concept| (concept, term.similarity)))
+            .collect();
+        Evidence {
+            stands_for,
+            total: mass.iter().sum(),
+            mass,
+            pairs: if used > 0.0 { pairs / used } else { 0.0 },
+            cards: cards as f64,
+        }
     }
 
     /// Share, 0 to 1, of the question's idf mass that the card's occurrences match, and the number of words matched.
@@ -61,13 +75,28 @@ impl Evidence {
                 matched[concept] = matched[concept].max(similarity);
             }
         }
-        let covered: f64 = matched.iter().zip(&self.mass).map(|(share, mass)| share * mass).sum();
-        (if self.total > 0.0 { covered / self.total } else { 0.0 }, matched.iter().sum())
+        let covered: f64 = matched
+            .iter()
+            .zip(&self.mass)
+            .map(|(share, mass)| share * mass)
+            .sum();
+        (
+            if self.total > 0.0 {
+                covered / self.total
+            } else {
+                0.0
+            },
+            matched.iter().sum(),
+        )
     }
 
     /// BM25 over the most a card of average length could reach, 0 to a little above 1.
     pub(crate) fn agreement(&self, bm25: f64) -> f64 {
-        if self.total > 0.0 { bm25 / (self.total * (bm25::K1 + 1.0)) } else { 0.0 }
+        if self.total > 0.0 {
+            bm25 / (self.total * (bm25::K1 + 1.0))
+        } else {
+            0.0
+        }
     }
 
     /// Confidence, 0 to 1, that the card is about the question.
@@ -77,7 +106,8 @@ impl Evidence {
             * parts.agreement.powf(AGREEMENT_POWER)
             * parts.cosine.max(0.0).powf(COSINE_POWER)
             * words.powf(WORDS_POWER)
-            * (PAIRS * self.pairs).exp();
+            * (PAIRS * self.pairs).exp()
+            * self.cards.powf(CARDS_POWER);
         odds / (1.0 + odds)
     }
 }

@@ -35,7 +35,11 @@ pub fn idf(cards: usize, holders: usize) -> f64 {
 #[must_use]
 pub fn saturation(count: u32, length: u32, average_length: f64) -> f64 {
     let count = f64::from(count);
-    let average_length = if average_length > 0.0 { average_length } else { 256.0 };
+    let average_length = if average_length > 0.0 {
+        average_length
+    } else {
+        256.0
+    };
     count * (K1 + 1.0) / (count + K1 * (1.0 - B + B * f64::from(length) / average_length))
 }
 
@@ -67,7 +71,11 @@ pub fn score(statistics: Statistics, hashes: &[u64], occurrences: &[Occurrence])
             .iter()
             .map(|occurrence| TokenEmbedding {
                 index: hashes[occurrence.term as usize],
-                value: saturation(occurrence.count, occurrence.length, statistics.average_length) as f32,
+                value: saturation(
+                    occurrence.count,
+                    occurrence.length,
+                    statistics.average_length,
+                ) as f32,
             })
             .collect();
         scorer.upsert(&group[0].card, Embedding(weights));
@@ -75,10 +83,16 @@ pub fn score(statistics: Statistics, hashes: &[u64], occurrences: &[Occurrence])
     for empty in next_card..statistics.cards as u32 {
         scorer.upsert(&empty, Embedding(Vec::new()));
     }
-    let questions: Vec<Embedding<u64>> =
-        hashes.iter().map(|&index| Embedding(vec![TokenEmbedding { index, value: 1.0 }])).collect();
+    let questions: Vec<Embedding<u64>> = hashes
+        .iter()
+        .map(|&index| Embedding(vec![TokenEmbedding { index, value: 1.0 }]))
+        .collect();
     occurrences
         .iter()
-        .map(|occurrence| scorer.score(&occurrence.card, &questions[occurrence.term as usize]).map_or(0.0, f64::from))
+        .map(|occurrence| {
+            scorer
+                .score(&occurrence.card, &questions[occurrence.term as usize])
+                .map_or(0.0, f64::from)
+        })
         .collect()
 }

@@ -43,7 +43,10 @@ pub struct Passage<'a> {
 impl<'a> Passage<'a> {
     /// A passage of `field`.
     pub fn new(field: Field, text: impl Into<Cow<'a, str>>) -> Self {
-        Passage { field, text: text.into() }
+        Passage {
+            field,
+            text: text.into(),
+        }
     }
 }
 
@@ -65,32 +68,46 @@ impl<'a> Doc<'a> {
     /// A card with boost 1.0.
     #[must_use]
     pub fn new(id: &'a str, passages: Vec<Passage<'a>>) -> Self {
-        Doc { id, passages, boost: 1.0 }
+        Doc {
+            id,
+            passages,
+            boost: 1.0,
+        }
     }
 }
 
 /// Number of a distinct run in the [`Corpus`].
 pub(crate) type RunId = u32;
-/// Run numbers from here on mark the start of a passage; the low bits say which [`Field`].
-const FIRST_MARK: u32 = u32::MAX - 15;
+/// Marks the start of a passage in a card's row.
+const PASSAGE: u32 = u32::MAX;
 
-#[derive(Debug)]
-pub(crate) struct Run<'a> {
-    pub text: &'a str,
+/// One distinct run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
     /// Cards that hold the run.
     pub holders: u32,
-    last_holder: u32,
+    first_token: u32,
     /// Tokens the run counts for in a card's length.
     tokens: u16,
-    /// Whether the run is one lower-case Latin word: its only token is its text.
-    pub plain: bool,
+    /// Features of the hashed embedding it has.
+    pub features: u16,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Token {
+    start: u32,
+    length: u16,
+    kind: Kind,
 }
 
 /// Cards, cut into numbered runs.
 #[derive(Debug)]
 pub struct Corpus<'a> {
     pub(crate) docs: &'a [Doc<'a>],
-    pub(crate) runs: Vec<Run<'a>>,
+    pub(crate) runs: Vec<Run>,
+    tokens: Vec<Token>,
+    /// The letters of all tokens.
+    letters: String,
     stream: Vec<u32>,
     /// Where each card starts in `stream`; one more than there are cards.
     starts: Vec<usize>,
@@ -98,52 +115,64 @@ pub struct Corpus<'a> {
     pub(crate) total_length: u64,
 }
 
-struct Table {
-    slots: Vec<(u64, u32)>,
-    used: usize,
+/// What reading a card needs to know of a run, in one place: most of the time is spent waiting for it.
+#[derive(Clone, Copy)]
+struct Slot {
+    hash: u64,
+    number: u32,
+    last_holder: u32,
+    holders: u32,
+    tokens: u32,
 }
 
 const FREE: u32 = u32::MAX;
+const EMPTY: Slot = Slot {
+    hash: 0,
+    number: FREE,
+    last_holder: FREE,
+    holders: 0,
+    tokens: 0,
+};
+
+/// Open addressing. Equal 64-bit hashes count as equal runs.
+struct Table {
+    slots: Vec<Slot>,
+    used: usize,
+}
 
 impl Table {
     fn with_room(expected: usize) -> Self {
-        Table { slots: vec![(0, FREE); (expected * 2).next_power_of_two().max(64)], used: 0 }
+        Table {
+            slots: vec![EMPTY; expected.next_power_of_two().max(64)],
+            used: 0,
+        }
     }
 
-    /// The number stored under `hash`, or `next`, which is then stored. Equal 64-bit hashes count as equal runs.
-    fn get_or_insert(&mut self, hash: u64, next: u32) -> u32 {
+    /// The slot of `hash`; free when the run is new.
+    fn slot(&mut self, hash: u64) -> &mut Slot {
         if self.used * 2 >= self.slots.len() {
             self.grow();
         }
-        let mask = self.slots.len() - 1;
-        let mut slot = hash as usize & mask;
-        loop {
-            let (stored, number) = self.slots[slot];
-            if number == FREE {
-                self.slots[slot] = (hash, next);
-                self.used += 1;
-                return next;
-            }
-            if stored == hash {
-                return number;
-            }
-            slot = (slot + 1) & mask;
+        let at = Self::find(&self.slots, hash);
+        &mut self.slots[at]
+    }
+
+    fn find(slots: &[Slot], hash: u64) -> usize {
+        let mask = slots.len() - 1;
+        let mut at = hash as usize & mask;
+        while slots[at].number != FREE && slots[at].hash != hash {
+            at = (at + 1) & mask;
         }
+        at
     }
 
     fn grow(&mut self) {
-        let bigger = vec![(0, FREE); self.slots.len() * 2];
-        let old = std::mem::replace(&mut self.slots, bigger);
-        let mask = self.slots.len() - 1;
-        for (hash, number) in old {
-            if number != FREE {
-                let mut slot = hash as usize & mask;
-                while self.slots[slot].1 != FREE {
-                    slot = (slot + 1) & mask;
-                }
-                self.slots[slot] = (hash, number);
-            }
+        let mut bigger = vec![EMPTY; self.slots.len() * 2];
+        for slot in self.slots.iter().filter(|slot| slot.number != FREE) {
+            let at = Self::find(&bigger, slot.hash);
+            bigger[at] = *slot;
         }
+        self.slots = bigger;
     }
 }
 
@@ -151,11 +180,13 @@ impl<'a> Corpus<'a> {
     /// Reads all cards once.
     #[must_use]
     pub fn new(docs: &'a [Doc<'a>]) -> Self {
-        let mut table = Table::with_room(docs.len() * 8);
+        let mut table = Table::with_room(docs.len() * 4);
         let mut scratch = Scratch::default();
         let mut corpus = Corpus {
             docs,
             runs: Vec::with_capacity(docs.len() * 4),
+            tokens: Vec::with_capacity(docs.len() * 4),
+            letters: String::with_capacity(docs.len() * 32),
             stream: Vec::with_capacity(docs.len() * 96),
             starts: Vec::with_capacity(docs.len() + 1),
             lengths: Vec::with_capacity(docs.len()),
@@ -166,28 +197,80 @@ impl<'a> Corpus<'a> {
             corpus.starts.push(corpus.stream.len());
             let mut length = 0_u32;
             for passage in &doc.passages {
-                corpus.stream.push(FIRST_MARK + passage.field as u32);
+                corpus.stream.push(PASSAGE);
+                let mut added = 0;
                 token::runs(&passage.text, |text| {
+                    table.used += std::mem::take(&mut added);
                     let hash = token::term_hash(text);
-                    let next = corpus.runs.len() as u32;
-                    let id = table.get_or_insert(hash, next);
-                    if id == next {
-                        corpus.runs.push(Run::new(text, &mut scratch));
+                    let slot = table.slot(hash);
+                    if slot.number == FREE {
+                        *slot = Slot {
+                            hash,
+                            number: corpus.runs.len() as u32,
+                            ..EMPTY
+                        };
+                        slot.tokens = corpus.enter(text, &mut scratch);
+                        added += 1;
                     }
-                    let run = &mut corpus.runs[id as usize];
-                    if run.last_holder != holder {
-                        run.last_holder = holder;
-                        run.holders += 1;
+                    if slot.last_holder != holder {
+                        slot.last_holder = holder;
+                        slot.holders += 1;
                     }
-                    length += u32::from(run.tokens);
-                    corpus.stream.push(id);
+                    length += slot.tokens;
+                    corpus.stream.push(slot.number);
                 });
+                table.used += added;
             }
             corpus.lengths.push(length);
             corpus.total_length += u64::from(length);
         }
         corpus.starts.push(corpus.stream.len());
+        for slot in table.slots.iter().filter(|slot| slot.number != FREE) {
+            corpus.runs[slot.number as usize].holders = slot.holders;
+        }
         corpus
+    }
+
+    /// Adds a new run; returns the number of its tokens.
+    fn enter(&mut self, text: &str, scratch: &mut Scratch) -> u32 {
+        let first_token = self.tokens.len() as u32;
+        let mut features = 0_u16;
+        token::tokens_of_run(text, scratch, |kind, token| {
+            self.tokens.push(Token {
+                start: self.letters.len() as u32,
+                length: token.len() as u16,
+                kind,
+            });
+            self.letters.push_str(token);
+            // A word of n letters between borders has n triples and n − 1 quadruples; its stem makes it 2 n.
+            features = features.saturating_add(match kind {
+                Kind::Word => 2 * token.len() as u16,
+                Kind::Pair => 3,
+                Kind::Whole => 0,
+            });
+        });
+        let tokens = (self.tokens.len() as u32 - first_token) as u16;
+        self.runs.push(Run {
+            holders: 0,
+            first_token,
+            tokens,
+            features,
+        });
+        u32::from(tokens)
+    }
+
+    /// The tokens of a run, folded, not stemmed.
+    pub(crate) fn tokens(&self, run: &Run) -> impl Iterator<Item = (Kind, &str)> {
+        let first = run.first_token as usize;
+        self.tokens[first..first + usize::from(run.tokens)]
+            .iter()
+            .map(|token| {
+                let start = token.start as usize;
+                (
+                    token.kind,
+                    &self.letters[start..start + usize::from(token.length)],
+                )
+            })
     }
 
     /// Number of cards.
@@ -205,31 +288,32 @@ impl<'a> Corpus<'a> {
     /// Mean number of tokens of a card.
     #[must_use]
     pub fn average_length(&self) -> f64 {
-        if self.docs.is_empty() { 0.0 } else { self.total_length as f64 / self.docs.len() as f64 }
+        if self.docs.is_empty() {
+            0.0
+        } else {
+            self.total_length as f64 / self.docs.len() as f64
+        }
     }
 
     /// The runs of card `doc` in order; `None` where a passage begins.
     pub(crate) fn card(&self, doc: usize) -> impl Iterator<Item = Piece> {
-        self.stream[self.starts[doc]..self.starts[doc + 1]].iter().map(|&value| {
-            if value >= FIRST_MARK { Piece::Passage((value - FIRST_MARK) as u8) } else { Piece::Run(value) }
-        })
+        self.stream[self.starts[doc]..self.starts[doc + 1]]
+            .iter()
+            .map(|&value| {
+                if value == PASSAGE {
+                    Piece::Passage
+                } else {
+                    Piece::Run(value)
+                }
+            })
     }
 }
 
 /// One element of a card's row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Piece {
-    /// A passage of this field begins.
-    Passage(u8),
+    /// A passage begins.
+    Passage,
     /// A run.
     Run(RunId),
-}
-
-impl<'a> Run<'a> {
-    fn new(text: &'a str, scratch: &mut Scratch) -> Self {
-        let mut tokens = 0_u16;
-        token::tokens_of_run(text, scratch, |_: Kind, _| tokens = tokens.saturating_add(1));
-        let plain = text.bytes().all(|byte| byte.is_ascii_lowercase());
-        Run { text, holders: 0, last_holder: u32::MAX, tokens, plain }
-    }
 }

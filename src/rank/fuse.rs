@@ -1,10 +1,13 @@
 //! Puts the parts together: candidates by BM25, embedding over the best of them, one order, an answer or none.
 
+use std::collections::HashSet;
+use std::ops::Range;
+
 use super::abstain;
 use super::bm25::{self, Occurrence, Statistics};
 use super::corpus::{BOOST_RANGE, Corpus, Doc};
-use super::hashed::{Dense, Space};
-use super::query::{Phrasing, Query};
+use super::hashed::Question;
+use super::query::{self, Phrasing, Query};
 use super::repair;
 use super::terms::{self, Asked, How, Postings, Term};
 use super::token::{self, Kind, Scratch};
@@ -106,30 +109,28 @@ pub fn rank(docs: &[Doc<'_>], query: &Query, options: &Options) -> Ranking {
 /// Answers several questions over the same cards; what was worked out for one is kept for the next.
 pub struct Searcher<'c, 'a> {
     corpus: &'c Corpus<'a>,
-    space: Option<Space<'c, 'a>>,
 }
 
 impl<'c, 'a> Searcher<'c, 'a> {
     /// A searcher of `corpus`.
     #[must_use]
     pub fn new(corpus: &'c Corpus<'a>) -> Self {
-        Searcher { corpus, space: None }
+        Searcher { corpus }
     }
 
     /// As [`rank`](fn@rank).
     #[must_use]
     pub fn rank(&mut self, query: &Query, options: &Options) -> Ranking {
-        rank_corpus(self.corpus, query, options, &mut self.space)
+        rank_corpus(self.corpus, query, options)
     }
 }
 
-fn rank_corpus<'c, 'a>(
-    corpus: &'c Corpus<'a>,
-    query: &Query,
-    options: &Options,
-    space: &mut Option<Space<'c, 'a>>,
-) -> Ranking {
-    let none = |reason| Ranking { hits: Vec::new(), considered: 0, abstained: Some(reason) };
+fn rank_corpus(corpus: &Corpus<'_>, query: &Query, options: &Options) -> Ranking {
+    let none = |reason| Ranking {
+        hits: Vec::new(),
+        considered: 0,
+        abstained: Some(reason),
+    };
     if corpus.is_empty() {
         return none(Reason::NoCards);
     }
@@ -137,10 +138,14 @@ fn rank_corpus<'c, 'a>(
     let mut merged: Vec<Option<Candidate>> = vec![None; corpus.len()];
     let mut words = false;
     let share = 1.0 / query.phrasings.len().max(1) as f64;
+    let mut reasons: Vec<Reasons> = Vec::with_capacity(query.phrasings.len());
     for phrasing in &query.phrasings {
-        let found = rank_phrasing(corpus, phrasing, &allowed, &options.tuning, space);
+        let found = rank_phrasing(corpus, phrasing, &allowed, &options.tuning);
         words |= found.words;
+        let number = reasons.len();
+        reasons.push(found.reasons);
         for mut candidate in found.candidates {
+            candidate.phrasing = number;
             candidate.score *= share;
             let slot = &mut merged[candidate.card];
             match slot {
@@ -163,19 +168,36 @@ fn rank_corpus<'c, 'a>(
         return none(Reason::NoMatch);
     }
     candidates.sort_by(|one, other| {
-        other.score.total_cmp(&one.score).then_with(|| corpus.docs[one.card].id.cmp(corpus.docs[other.card].id))
+        other
+            .score
+            .total_cmp(&one.score)
+            .then_with(|| corpus.docs[one.card].id.cmp(corpus.docs[other.card].id))
     });
     let considered = candidates.len();
     if !options.keep_unlikely {
-        let best = candidates.iter().map(|candidate| candidate.confidence).fold(0.0, f64::max);
+        let best = candidates
+            .iter()
+            .map(|candidate| candidate.confidence)
+            .fold(0.0, f64::max);
         if best < options.tuning.floor {
-            return Ranking { hits: Vec::new(), considered, abstained: Some(Reason::BelowFloor) };
+            return Ranking {
+                hits: Vec::new(),
+                considered,
+                abstained: Some(Reason::BelowFloor),
+            };
         }
         candidates.retain(|candidate| candidate.confidence >= options.tuning.company);
     }
     candidates.truncate(options.limit.unwrap_or(usize::MAX));
-    let hits = candidates.into_iter().map(|candidate| candidate.into_hit(corpus, &options.tuning)).collect();
-    Ranking { hits, considered, abstained: None }
+    let hits = candidates
+        .into_iter()
+        .map(|candidate| candidate.into_hit(corpus, &options.tuning, &reasons))
+        .collect();
+    Ranking {
+        hits,
+        considered,
+        abstained: None,
+    }
 }
 
 /// A card on its way to becoming a hit.
@@ -185,11 +207,13 @@ struct Candidate {
     score: f64,
     confidence: f64,
     parts: Parts,
-    matched: Vec<Match>,
+    /// The phrasing whose evidence is kept, and the card's rows in it.
+    phrasing: usize,
+    rows: Range<usize>,
 }
 
 impl Candidate {
-    fn into_hit(self, corpus: &Corpus<'_>, tuning: &Tuning) -> Hit {
+    fn into_hit(self, corpus: &Corpus<'_>, tuning: &Tuning, reasons: &[Reasons]) -> Hit {
         Hit {
             index: self.card,
             id: corpus.docs[self.card].id.to_owned(),
@@ -197,14 +221,50 @@ impl Candidate {
             confidence: self.confidence,
             weak: self.confidence < tuning.weak,
             parts: self.parts,
-            matched: self.matched,
+            matched: reasons[self.phrasing].of(self.rows),
         }
+    }
+}
+
+/// What is needed to say why a card was found.
+#[derive(Default)]
+struct Reasons {
+    terms: Vec<Term>,
+    occurrences: Vec<Occurrence>,
+    scores: Vec<f64>,
+}
+
+impl Reasons {
+    fn of(&self, rows: Range<usize>) -> Vec<Match> {
+        let mut matched: Vec<Match> = rows
+            .map(|row| {
+                let term = &self.terms[self.occurrences[row].term as usize];
+                Match {
+                    query_word: term.word.clone(),
+                    term: term.text.clone(),
+                    weight: self.scores[row] * term.weight,
+                    how: if term.how == How::Exact && term.word != term.text {
+                        How::Stem
+                    } else {
+                        term.how
+                    },
+                }
+            })
+            .collect();
+        matched.sort_by(|one, other| {
+            other
+                .weight
+                .total_cmp(&one.weight)
+                .then_with(|| one.term.cmp(&other.term))
+        });
+        matched
     }
 }
 
 #[derive(Default)]
 struct Found {
     candidates: Vec<Candidate>,
+    reasons: Reasons,
     words: bool,
 }
 
@@ -232,7 +292,10 @@ fn allowed(corpus: &Corpus<'_>, query: &Query) -> Option<Vec<bool>> {
         return None;
     }
     let held = |list: &[(u64, String)]| {
-        let terms: Vec<(u64, &str)> = list.iter().map(|(hash, text)| (*hash, text.as_str())).collect();
+        let terms: Vec<(u64, &str)> = list
+            .iter()
+            .map(|(hash, text)| (*hash, text.as_str()))
+            .collect();
         let mut counts = vec![0_usize; corpus.len()];
         for row in terms::look_up(corpus, &terms).rows {
             counts[row.doc as usize] += 1;
@@ -240,13 +303,21 @@ fn allowed(corpus: &Corpus<'_>, query: &Query) -> Option<Vec<bool>> {
         counts
     };
     let (has_must, has_not) = (held(&must), held(&not));
-    Some((0..corpus.len()).map(|card| has_must[card] == must.len() && has_not[card] == 0).collect())
+    Some(
+        (0..corpus.len())
+            .map(|card| has_must[card] == must.len() && has_not[card] == 0)
+            .collect(),
+    )
 }
 
 /// Replaces words no card knows by similar known terms, and looks everything up.
 fn resolve(corpus: &Corpus<'_>, asked: &mut Asked, tuning: &Tuning) -> Postings {
     let postings = {
-        let wanted: Vec<(u64, &str)> = asked.terms.iter().map(|term| (term.hash, term.text.as_str())).collect();
+        let wanted: Vec<(u64, &str)> = asked
+            .terms
+            .iter()
+            .map(|term| (term.hash, term.text.as_str()))
+            .collect();
         terms::look_up(corpus, &wanted)
     };
     let unknown: Vec<usize> = (0..asked.terms.len())
@@ -255,13 +326,22 @@ fn resolve(corpus: &Corpus<'_>, asked: &mut Asked, tuning: &Tuning) -> Postings 
             postings.holders[at] == 0
                 && term.how == How::Exact
                 && term.word.chars().count() >= repair::SHORTEST
-                && term.word.chars().filter(|letter| letter.is_alphabetic()).count() >= 3
+                && term
+                    .word
+                    .chars()
+                    .filter(|letter| letter.is_alphabetic())
+                    .count()
+                    >= 3
         })
         .collect();
-    if unknown.is_empty() || tuning.repair_weight == 0.0 {
+    // A long text is pasted, not typed: its unknown words are names, not typing errors.
+    if unknown.is_empty() || unknown.len() > repair::MOST_WORDS || tuning.repair_weight == 0.0 {
         return postings;
     }
-    let words: Vec<&str> = unknown.iter().map(|&at| asked.terms[at].word.as_str()).collect();
+    let words: Vec<&str> = unknown
+        .iter()
+        .map(|&at| asked.terms[at].word.as_str())
+        .collect();
     let stand_ins = repair::stand_ins(corpus, &words);
     let mut added = false;
     for (&at, stand_ins) in unknown.iter().zip(stand_ins) {
@@ -287,16 +367,19 @@ fn resolve(corpus: &Corpus<'_>, asked: &mut Asked, tuning: &Tuning) -> Postings 
     if !added {
         return postings;
     }
-    let wanted: Vec<(u64, &str)> = asked.terms.iter().map(|term| (term.hash, term.text.as_str())).collect();
+    let wanted: Vec<(u64, &str)> = asked
+        .terms
+        .iter()
+        .map(|term| (term.hash, term.text.as_str()))
+        .collect();
     terms::look_up(corpus, &wanted)
 }
 
-fn rank_phrasing<'c, 'a>(
-    corpus: &'c Corpus<'a>,
+fn rank_phrasing(
+    corpus: &Corpus<'_>,
     phrasing: &Phrasing,
     allowed: &Option<Vec<bool>>,
     tuning: &Tuning,
-    space: &mut Option<Space<'c, 'a>>,
 ) -> Found {
     let mut asked = Asked::new(phrasing);
     if asked.terms.is_empty() {
@@ -304,8 +387,15 @@ fn rank_phrasing<'c, 'a>(
     }
     let postings = resolve(corpus, &mut asked, tuning);
     let cards = corpus.len();
-    let statistics = Statistics { cards, average_length: corpus.average_length() };
-    let idfs: Vec<f64> = postings.holders.iter().map(|&holders| bm25::idf(cards, holders as usize)).collect();
+    let statistics = Statistics {
+        cards,
+        average_length: corpus.average_length(),
+    };
+    let idfs: Vec<f64> = postings
+        .holders
+        .iter()
+        .map(|&holders| bm25::idf(cards, holders as usize))
+        .collect();
     // A pasted prompt has hundreds of words; the rare ones say what it is about.
     let kept = heaviest(&asked, &postings, &idfs, tuning.most_terms);
     let hashes: Vec<u64> = asked.terms.iter().map(|term| term.hash).collect();
@@ -321,7 +411,7 @@ fn rank_phrasing<'c, 'a>(
         })
         .collect();
     let scores = bm25::score(statistics, &hashes, &occurrences);
-    let evidence = abstain::Evidence::new(&asked, &idfs, &kept);
+    let evidence = abstain::Evidence::new(&asked, &idfs, &kept, cards);
     let mut candidates: Vec<Candidate> = Vec::new();
     let mut at = 0;
     for group in occurrences.chunk_by(|one, other| one.card == other.card) {
@@ -332,68 +422,138 @@ fn rank_phrasing<'c, 'a>(
             continue;
         }
         let mut bm25 = 0.0;
-        let mut matched: Vec<Match> = Vec::with_capacity(group.len());
         for (occurrence, score) in group.iter().zip(scores) {
-            let term = &asked.terms[occurrence.term as usize];
-            let kindly = match term.how { How::Whole if term.similarity < 1.0 => tuning.x[4], How::Whole => tuning.x[0], _ => 1.0 };
-            let weight = score * term.weight * kindly * idfs[occurrence.term as usize].powf(tuning.x[2]);
-            bm25 += weight;
-            matched.push(Match {
-                query_word: term.word.clone(),
-                term: term.text.clone(),
-                weight,
-                how: if term.how == How::Exact && term.word != term.text { How::Stem } else { term.how },
-            });
+            bm25 += score * asked.terms[occurrence.term as usize].weight;
         }
-        matched.sort_by(|one, other| other.weight.total_cmp(&one.weight).then_with(|| one.term.cmp(&other.term)));
         let (coverage, words) = evidence.coverage(group);
         let boost = corpus.docs[card].boost;
-        let boost = if boost.is_finite() { boost.clamp(BOOST_RANGE.0, BOOST_RANGE.1) } else { 1.0 };
+        let boost = if boost.is_finite() {
+            boost.clamp(BOOST_RANGE.0, BOOST_RANGE.1)
+        } else {
+            1.0
+        };
         let agreement = evidence.agreement(bm25);
-        let parts = Parts { bm25, coverage, words, agreement, boost, ..Parts::default() };
-        candidates.push(Candidate { card, score: 0.0, confidence: 0.0, parts, matched });
+        let parts = Parts {
+            bm25,
+            coverage,
+            words,
+            agreement,
+            boost,
+            ..Parts::default()
+        };
+        candidates.push(Candidate {
+            card,
+            score: 0.0,
+            confidence: 0.0,
+            parts,
+            phrasing: 0,
+            rows: at - group.len()..at,
+        });
     }
     candidates.sort_by(|one, other| {
-        other.parts.bm25.total_cmp(&one.parts.bm25).then_with(|| corpus.docs[one.card].id.cmp(corpus.docs[other.card].id))
+        other
+            .parts
+            .bm25
+            .total_cmp(&one.parts.bm25)
+            .then_with(|| corpus.docs[one.card].id.cmp(corpus.docs[other.card].id))
     });
     let Some(best_bm25) = candidates.first().map(|candidate| candidate.parts.bm25) else {
-        return Found { candidates, words: true };
+        return Found {
+            candidates,
+            words: true,
+            ..Found::default()
+        };
     };
-    let space = space.get_or_insert_with(|| Space::new(corpus));
-    let question = space.of_phrasing(phrasing, tuning);
-    let dense = Dense::new(&question);
+    let mut question = if asked.concepts.len() > tuning.most_terms {
+        Question::new(corpus, &essence(phrasing, &asked, &kept), tuning)
+    } else {
+        Question::new(corpus, phrasing, tuning)
+    };
     let mut best_embedding = 0.0_f64;
     for candidate in candidates.iter_mut().take(tuning.candidates) {
-        let vector = space.of_card(candidate.card, tuning);
-        let inner = dense.inner(vector);
-        if vector.norm > 0.0 && question.norm > 0.0 {
-            candidate.parts.embedding = inner.max(0.0) / vector.norm.powf(tuning.norm_power);
-            candidate.parts.cosine = inner / (vector.norm * question.norm);
+        let (inner, norm) = question.compare(corpus, candidate.card);
+        if norm > 0.0 && question.norm() > 0.0 {
+            candidate.parts.embedding = inner.max(0.0) / norm.powf(tuning.norm_power);
+            candidate.parts.cosine = inner / (norm * question.norm());
         }
         best_embedding = best_embedding.max(candidate.parts.embedding);
     }
     for candidate in &mut candidates {
         let parts = &candidate.parts;
-        let bm25 = if best_bm25 > 0.0 { parts.bm25 / best_bm25 } else { 0.0 };
-        let embedding = if best_embedding > 0.0 { parts.embedding / best_embedding } else { 0.0 };
-        candidate.score = (tuning.bm25_share * bm25 + (1.0 - tuning.bm25_share) * embedding) * parts.boost * (1.0 + tuning.x[1] * parts.coverage);
+        let bm25 = if best_bm25 > 0.0 {
+            parts.bm25 / best_bm25
+        } else {
+            0.0
+        };
+        let embedding = if best_embedding > 0.0 {
+            parts.embedding / best_embedding
+        } else {
+            0.0
+        };
+        candidate.score =
+            (tuning.bm25_share * bm25 + (1.0 - tuning.bm25_share) * embedding) * parts.boost;
         candidate.confidence = evidence.confidence(parts);
     }
-    Found { candidates, words: true }
+    Found {
+        candidates,
+        words: true,
+        reasons: Reasons {
+            terms: asked.terms,
+            occurrences,
+            scores,
+        },
+    }
 }
 
-/// Marks the `most` terms with the greatest weight × idf (all, when there are fewer).
+/// Marks the `most` terms with the greatest weight × idf (all, when the question has no more words than that). Of a
+/// question longer than that, unknown words are left out: they are no evidence against a card.
 fn heaviest(asked: &Asked, postings: &Postings, idfs: &[f64], most: usize) -> Vec<bool> {
-    let mut kept = vec![true; asked.terms.len()];
-    let mut order: Vec<usize> = (0..asked.terms.len()).filter(|&at| postings.holders[at] > 0).collect();
-    if order.len() > most {
-        order.sort_by(|&one, &other| {
-            let weight = |at: usize| asked.terms[at].weight * idfs[at];
-            weight(other).total_cmp(&weight(one)).then_with(|| asked.terms[one].text.cmp(&asked.terms[other].text))
-        });
-        for &at in &order[most..] {
-            kept[at] = false;
-        }
+    if asked.concepts.len() <= most {
+        return vec![true; asked.terms.len()];
+    }
+    let mut order: Vec<usize> = (0..asked.terms.len())
+        .filter(|&at| postings.holders[at] > 0)
+        .collect();
+    order.sort_by(|&one, &other| {
+        let weight = |at: usize| asked.terms[at].weight * idfs[at];
+        weight(other)
+            .total_cmp(&weight(one))
+            .then_with(|| asked.terms[one].text.cmp(&asked.terms[other].text))
+    });
+    let mut kept = vec![false; asked.terms.len()];
+    for &at in order.iter().take(most) {
+        kept[at] = true;
     }
     kept
+}
+
+/// The runs of a phrasing that hold a kept term, each once.
+fn essence(phrasing: &Phrasing, asked: &Asked, kept: &[bool]) -> Phrasing {
+    let mut wanted: HashSet<u64> = asked
+        .terms
+        .iter()
+        .zip(kept)
+        .filter(|(_, kept)| **kept)
+        .map(|(term, _)| term.hash)
+        .collect();
+    let mut scratch = Scratch::default();
+    let mut pieces = Vec::new();
+    for piece in &phrasing.pieces {
+        let mut text = String::new();
+        token::runs(&piece.text, |run| {
+            let mut found = false;
+            token::tokens_of_run(run, &mut scratch, |_, word| {
+                found |= wanted.remove(&token::term_hash(&token::stem(word)));
+            });
+            if found {
+                text.push_str(run);
+                text.push(' ');
+            }
+        });
+        pieces.push(query::Piece {
+            text,
+            weight: piece.weight,
+        });
+    }
+    Phrasing { pieces }
 }

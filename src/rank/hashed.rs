@@ -1,46 +1,69 @@
 //! The hashed embedding: a sparse vector of character n-grams, stems and pairs of stems.
 //!
 //! Signed feature hashing (Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", 2009): a feature is
-//! the class byte followed by its UTF-8 bytes; its XXH3-64 (seed 0) gives the bucket (lowest 18 bits) and the sign
-//! (highest bit). Classes: 1 character n-gram, 2 stem, 3 pair of stems (the two stem hashes, smaller first,
-//! little-endian). The hash is part of the contract: golden vectors pin it.
-
-use std::collections::HashMap;
+//! its class byte followed by its UTF-8 bytes; the XXH3-64 (seed 0) of that gives the bucket (lowest 18 bits) and the
+//! sign (highest bit). Classes: 1 character n-gram (`^` and `$` mark the word's borders), 2 stem, 3 pair of stems
+//! within two positions (the two XXH3-64 of the stems, smaller first, little-endian). Golden vectors pin the hash.
+//!
+//! A feature that occurs c times has the value (1 + ln c) · weight: the weight is idf for n-grams and stems, 1.5 times the
+//! greater idf for pairs. A card's vector is never built: an inner product needs only the question's buckets, and the
+//! card's norm is taken from the number of its features, each weighted half of the greatest idf. (On the development
+//! sets this ranks as well as the exact norm, and costs a tenth.)
 
 use super::bm25;
-use super::corpus::{Corpus, Piece};
+use super::corpus::{Corpus, Piece, RunId};
 use super::query::Phrasing;
+use super::terms::StemFilter;
 use super::token::{self, Kind, Scratch};
 use super::tuning::Tuning;
 
 /// Number of buckets. With a thousand dimensions most of the gain is lost to collisions.
 pub const BUCKETS: usize = 1 << 18;
-const SIGN: u32 = 1 << 31;
-const GRAM: u8 = 1;
-const STEM: u8 = 2;
-const PAIR: u8 = 3;
+/// Class of a character n-gram.
+pub const GRAM: u8 = 1;
+/// Class of a stem.
+pub const STEM: u8 = 2;
+/// Class of a pair of stems.
+pub const PAIR: u8 = 3;
+/// Longest token, in bytes, that is cut into n-grams.
+const LONGEST: usize = 64;
+/// Weight of a card's features in its norm, as a share of the greatest idf.
+const FLAT: f64 = 0.5;
 
-/// Bucket (lowest 18 bits) and sign (highest bit) of a feature.
+/// Where a feature goes: its bucket, and whether it counts negative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Feature {
+    /// 0 to [`BUCKETS`] − 1.
+    pub bucket: u32,
+    /// The sign.
+    pub negative: bool,
+}
+
+/// Hashes a feature of at most 79 bytes; longer ones are cut there.
 #[must_use]
-pub fn feature(class: u8, bytes: &[u8]) -> u32 {
-    let mut buffer = [0_u8; 80];
-    let length = bytes.len().min(79);
+pub fn feature(class: u8, bytes: &[u8]) -> Feature {
+    let hash = if bytes.len() < 24 {
+        hash_in::<24>(class, bytes)
+    } else {
+        hash_in::<80>(class, bytes)
+    };
+    Feature {
+        bucket: hash as u32 & (BUCKETS as u32 - 1),
+        negative: hash >> 63 == 1,
+    }
+}
+
+fn hash_in<const SIZE: usize>(class: u8, bytes: &[u8]) -> u64 {
+    let mut buffer = [0_u8; SIZE];
+    let length = bytes.len().min(SIZE - 1);
     buffer[0] = class;
     buffer[1..=length].copy_from_slice(&bytes[..length]);
-    let hash = xxhash_rust::xxh3::xxh3_64(&buffer[..=length]);
-    (hash as u32 & (BUCKETS as u32 - 1)) | if hash >> 63 == 1 { SIGN } else { 0 }
+    xxhash_rust::xxh3::xxh3_64(&buffer[..=length])
 }
 
-fn bucket(feature: u32) -> usize {
-    feature as usize & (BUCKETS - 1)
-}
-
-fn sign(feature: u32) -> f32 {
-    if feature & SIGN == 0 { 1.0 } else { -1.0 }
-}
-
-/// Calls `visit` with the n-gram features of a token.
-fn grams(kind: Kind, token: &str, mut visit: impl FnMut(u32)) {
+/// Calls `visit` with the n-gram features of a token: 3 and 4 bytes with borders; of unspaced scripts the pair and its
+/// characters.
+fn grams(kind: Kind, token: &str, mut visit: impl FnMut(Feature)) {
     if kind == Kind::Pair {
         visit(feature(GRAM, token.as_bytes()));
         for character in token.chars() {
@@ -49,11 +72,11 @@ fn grams(kind: Kind, token: &str, mut visit: impl FnMut(u32)) {
         }
         return;
     }
-    let mut bounded = [0_u8; 68];
     let bytes = token.as_bytes();
-    if bytes.len() > 64 {
+    if bytes.len() > LONGEST {
         return;
     }
+    let mut bounded = [0_u8; LONGEST + 2];
     bounded[0] = b'^';
     bounded[1..=bytes.len()].copy_from_slice(bytes);
     bounded[bytes.len() + 1] = b'$';
@@ -65,213 +88,300 @@ fn grams(kind: Kind, token: &str, mut visit: impl FnMut(u32)) {
     }
 }
 
-/// Feature of two stems next to each other, in either order.
-fn pair(one: u64, other: u64) -> u32 {
+/// Feature of two stems near each other, in either order.
+fn pair(one: u64, other: u64) -> Feature {
     let mut bytes = [0_u8; 16];
     bytes[..8].copy_from_slice(&one.min(other).to_le_bytes());
     bytes[8..].copy_from_slice(&one.max(other).to_le_bytes());
     feature(PAIR, &bytes)
 }
 
-/// What a run contributes to a vector.
-#[derive(Clone, Copy, Default)]
-struct Cut {
-    first: u32,
-    features: u32,
-    stems: u32,
-    stem_count: u32,
+/// One bucket of the question's vector.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    sum: f32,
+    weight: f32,
+    holders: u32,
+    /// Product of the question's value and the weight a card's value gets.
+    factor: f64,
 }
 
-/// Vectors of cards and questions over one corpus.
-pub(crate) struct Space<'c, 'a> {
-    corpus: &'c Corpus<'a>,
-    /// Cards per bucket: the sum over runs of the cards that hold the run, at most all cards.
-    holders: Vec<u32>,
-    /// Per run; `features == u32::MAX` until it is needed.
-    cuts: Vec<Cut>,
-    vectors: HashMap<usize, Vector>,
-    features: Vec<u32>,
-    stems: Vec<(u64, f32)>,
+/// A signed reference to a slot of the question.
+#[derive(Clone, Copy, Debug)]
+struct Use {
+    slot: u32,
+    sign: f32,
+}
+
+/// Bucket → slot, small enough for the innermost cache: almost every n-gram of the cards is looked up and missing.
+struct SlotTable {
+    cells: Vec<(u32, u32)>,
+    used: usize,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl SlotTable {
+    fn new() -> Self {
+        SlotTable {
+            cells: vec![(NONE, NONE); 256],
+            used: 0,
+        }
+    }
+
+    fn find(cells: &[(u32, u32)], bucket: u32) -> usize {
+        let mask = cells.len() - 1;
+        let mut at = bucket as usize & mask;
+        while cells[at].0 != bucket && cells[at].0 != NONE {
+            at = (at + 1) & mask;
+        }
+        at
+    }
+
+    fn get(&self, bucket: u32) -> Option<u32> {
+        let slot = self.cells[Self::find(&self.cells, bucket)].1;
+        (slot != NONE).then_some(slot)
+    }
+
+    fn get_or_insert(&mut self, bucket: u32, next: u32) -> u32 {
+        if self.used * 4 >= self.cells.len() {
+            let mut bigger = vec![(NONE, NONE); self.cells.len() * 2];
+            for cell in self.cells.iter().filter(|cell| cell.0 != NONE) {
+                let at = Self::find(&bigger, cell.0);
+                bigger[at] = *cell;
+            }
+            self.cells = bigger;
+        }
+        let at = Self::find(&self.cells, bucket);
+        if self.cells[at].0 == NONE {
+            self.cells[at] = (bucket, next);
+            self.used += 1;
+        }
+        self.cells[at].1
+    }
+}
+
+/// A question's vector, with what each run of the cards has in common with it.
+pub(crate) struct Question {
+    slots: Vec<Slot>,
+    norm: f64,
+    flat: f64,
+    slot_of: SlotTable,
+    /// Per run: a range of `uses`, and a range of `stems`.
+    uses_of: Vec<(u32, u16)>,
+    stems_of: Vec<(u32, u16)>,
+    uses: Vec<Use>,
+    /// Hash of the stem where it is one of the question's, else 0.
+    stems: Vec<u64>,
     sums: Vec<f32>,
-    touched: Vec<(u32, f32)>,
-    scratch: Scratch,
+    counts: Vec<u32>,
+    seen: Vec<RunId>,
+    pair_weight: f64,
 }
 
-/// A vector: (bucket, value) sorted by bucket, and its length.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Vector {
-    pub entries: Vec<(u32, f32)>,
-    pub norm: f64,
-}
-
-impl<'c, 'a> Space<'c, 'a> {
-    pub(crate) fn new(corpus: &'c Corpus<'a>) -> Self {
-        let mut space = Space {
-            corpus,
-            holders: vec![0; BUCKETS],
-            cuts: vec![Cut { features: u32::MAX, ..Cut::default() }; corpus.runs.len()],
-            vectors: HashMap::new(),
-            features: Vec::new(),
+impl Question {
+    pub(crate) fn new(corpus: &Corpus<'_>, phrasing: &Phrasing, tuning: &Tuning) -> Self {
+        let mut question = Question {
+            slots: Vec::new(),
+            norm: 0.0,
+            flat: FLAT * bm25::idf(corpus.len(), 0),
+            slot_of: SlotTable::new(),
+            uses_of: vec![(0, 0); corpus.runs.len()],
+            stems_of: vec![(0, 0); corpus.runs.len()],
+            uses: Vec::new(),
             stems: Vec::new(),
-            sums: vec![0.0; BUCKETS],
-            touched: Vec::new(),
-            scratch: Scratch::default(),
+            sums: Vec::new(),
+            counts: vec![0; corpus.runs.len()],
+            seen: Vec::new(),
+            pair_weight: f64::from(tuning.pair_weight),
         };
-        for run in &corpus.runs {
-            let holders = &mut space.holders;
-            token::tokens_of_run(run.text, &mut space.scratch, |kind, token| {
+        let (order, texts) = question.read(phrasing);
+        question.meet(corpus, &texts);
+        question.weigh(corpus, &order);
+        question
+    }
+
+    fn slot(&mut self, feature: Feature) -> usize {
+        let next = self.slots.len() as u32;
+        let slot = self.slot_of.get_or_insert(feature.bucket, next);
+        if slot == next {
+            self.slots.push(Slot::default());
+        }
+        self.slots[slot as usize].sum += if feature.negative { -1.0 } else { 1.0 };
+        slot as usize
+    }
+
+    /// Enters n-grams and stems; returns the stems in order (`None` between pieces) and their texts.
+    fn read(&mut self, phrasing: &Phrasing) -> (Vec<Option<(u64, usize)>>, Vec<String>) {
+        let mut scratch = Scratch::default();
+        let (mut order, mut texts) = (Vec::new(), Vec::new());
+        for piece in &phrasing.pieces {
+            token::runs(&piece.text, |run| {
+                token::tokens_of_run(run, &mut scratch, |kind, word| {
+                    if kind == Kind::Whole {
+                        return;
+                    }
+                    grams(kind, word, |feature| {
+                        self.slot(feature);
+                    });
+                    if kind == Kind::Word {
+                        let stem = token::stem(word).into_owned();
+                        let slot = self.slot(feature(STEM, stem.as_bytes()));
+                        order.push(Some((token::term_hash(&stem), slot)));
+                        texts.push(stem);
+                    }
+                });
+            });
+            order.push(None);
+        }
+        (order, texts)
+    }
+
+    /// Notes for every run of the cards which of the question's buckets it falls into.
+    fn meet(&mut self, corpus: &Corpus<'_>, stems: &[String]) {
+        let filter = StemFilter::new(stems.iter().map(String::as_str));
+        let mut met: Vec<u32> = Vec::new();
+        for (at, run) in corpus.runs.iter().enumerate() {
+            let first_use = self.uses.len();
+            let first_stem = self.stems.len();
+            let (uses, list, slot_of) = (&mut self.uses, &mut self.stems, &self.slot_of);
+            let mut note = |feature: Feature| {
+                if let Some(slot) = slot_of.get(feature.bucket) {
+                    uses.push(Use {
+                        slot,
+                        sign: if feature.negative { -1.0 } else { 1.0 },
+                    });
+                }
+            };
+            let mut enter = |kind: Kind, word: &str| {
                 if kind == Kind::Whole {
                     return;
                 }
-                grams(kind, token, |feature| {
-                    holders[bucket(feature)] += run.holders;
-                });
-                holders[bucket(feature(STEM, token::stem(token).as_bytes()))] += run.holders;
-            });
-        }
-        let cards = corpus.len() as u32;
-        for count in &mut space.holders {
-            *count = (*count).min(cards);
-        }
-        space
-    }
-
-    fn idf(&self, bucket: usize) -> f32 {
-        bm25::idf(self.corpus.len(), self.holders[bucket] as usize) as f32
-    }
-
-    fn cut(&mut self, text: &str) -> Cut {
-        let first = self.features.len() as u32;
-        let stems = self.stems.len() as u32;
-        let (features, list) = (&mut self.features, &mut self.stems);
-        let (holders, cards) = (&self.holders, self.corpus.len());
-        token::tokens_of_run(text, &mut self.scratch, |kind, token| {
-            if kind == Kind::Whole {
-                return;
-            }
-            grams(kind, token, |feature| features.push(feature));
-            if kind == Kind::Word {
-                let stem = token::stem(token);
-                let of_stem = feature(STEM, stem.as_bytes());
-                features.push(of_stem);
-                let idf = bm25::idf(cards, holders[bucket(of_stem)] as usize) as f32;
-                list.push((token::term_hash(&stem), idf));
-            }
-        });
-        Cut {
-            first,
-            features: self.features.len() as u32 - first,
-            stems,
-            stem_count: self.stems.len() as u32 - stems,
-        }
-    }
-
-    fn add(&mut self, feature: u32, weight: f32) {
-        let at = bucket(feature);
-        if self.sums[at] == 0.0 {
-            self.touched.push((at as u32, weight));
-        }
-        self.sums[at] += sign(feature);
-        if self.sums[at] == 0.0 {
-            self.sums[at] = f32::MIN_POSITIVE;
-        }
-    }
-
-    /// Adds one run; `recent` holds the stems before it.
-    fn add_cut(&mut self, cut: Cut, recent: &mut [Option<(u64, f32)>; 2], tuning: &Tuning) {
-        for at in cut.first..cut.first + cut.features {
-            let feature = self.features[at as usize];
-            self.add(feature, 0.0);
-        }
-        for at in cut.stems..cut.stems + cut.stem_count {
-            let (stem, idf) = self.stems[at as usize];
-            for (before, before_idf) in recent.iter().flatten() {
-                if *before != stem {
-                    let feature = pair(*before, stem);
-                    self.add(feature, tuning.pair_weight * idf.max(*before_idf));
-                }
-            }
-            recent[0] = recent[1];
-            recent[1] = Some((stem, idf));
-        }
-    }
-
-    fn finish(&mut self) -> Vector {
-        let mut entries = Vec::with_capacity(self.touched.len());
-        let touched = std::mem::take(&mut self.touched);
-        let mut square = 0.0_f64;
-        for &(at, pair_weight) in &touched {
-            let sum = std::mem::take(&mut self.sums[at as usize]);
-            let size = sum.abs();
-            if size < 0.5 {
-                continue;
-            }
-            let weight = if pair_weight > 0.0 { pair_weight } else { self.idf(at as usize) };
-            let value = (1.0 + size.ln()) * weight * sum.signum();
-            square += f64::from(value) * f64::from(value);
-            entries.push((at, value));
-        }
-        self.touched = touched;
-        self.touched.clear();
-        Vector { entries, norm: square.sqrt() }
-    }
-
-    /// The vector of a question.
-    pub(crate) fn of_phrasing(&mut self, phrasing: &Phrasing, tuning: &Tuning) -> Vector {
-        for piece in &phrasing.pieces {
-            let mut recent = [None; 2];
-            let mut runs = Vec::new();
-            token::runs(&piece.text, |run| runs.push(run));
-            for run in runs {
-                let cut = self.cut(run);
-                self.add_cut(cut, &mut recent, tuning);
-            }
-        }
-        self.finish()
-    }
-
-    /// The vector of a card.
-    pub(crate) fn of_card(&mut self, card: usize, tuning: &Tuning) -> &Vector {
-        if !self.vectors.contains_key(&card) {
-            let vector = self.make_card(card, tuning);
-            self.vectors.insert(card, vector);
-        }
-        &self.vectors[&card]
-    }
-
-    fn make_card(&mut self, card: usize, tuning: &Tuning) -> Vector {
-        let corpus = self.corpus;
-        let mut recent = [None; 2];
-        for piece in corpus.card(card) {
-            match piece {
-                Piece::Passage(_) => recent = [None; 2],
-                Piece::Run(run) => {
-                    let mut cut = self.cuts[run as usize];
-                    if cut.features == u32::MAX {
-                        cut = self.cut(corpus.runs[run as usize].text);
-                        self.cuts[run as usize] = cut;
+                grams(kind, word, &mut note);
+                if kind == Kind::Word {
+                    let stem = filter.stem(word);
+                    if let Some((hash, stem)) = &stem {
+                        note(feature(STEM, stem.as_bytes()));
+                        list.push(*hash);
+                    } else {
+                        list.push(0);
                     }
-                    self.add_cut(cut, &mut recent, tuning);
+                }
+            };
+            for (kind, word) in corpus.tokens(run) {
+                enter(kind, word);
+            }
+            met.clear();
+            met.extend(self.uses[first_use..].iter().map(|used| used.slot));
+            met.sort_unstable();
+            met.dedup();
+            for &slot in &met {
+                self.slots[slot as usize].holders += run.holders;
+            }
+            self.uses_of[at] = (first_use as u32, (self.uses.len() - first_use) as u16);
+            self.stems_of[at] = (first_stem as u32, (self.stems.len() - first_stem) as u16);
+        }
+    }
+
+    /// Weighs what was entered, then enters the pairs.
+    fn weigh(&mut self, corpus: &Corpus<'_>, order: &[Option<(u64, usize)>]) {
+        let cards = corpus.len();
+        for slot in &mut self.slots {
+            slot.weight = bm25::idf(cards, (slot.holders as usize).min(cards)) as f32;
+        }
+        let singles = self.slots.len();
+        let mut recent: [Option<(u64, usize)>; 2] = [None; 2];
+        for stem in order {
+            let Some(stem) = *stem else {
+                recent = [None; 2];
+                continue;
+            };
+            for before in recent.iter().flatten() {
+                if before.0 != stem.0 {
+                    let slot = self.slot(pair(before.0, stem.0));
+                    if slot >= singles {
+                        let idf = self.slots[before.1].weight.max(self.slots[stem.1].weight);
+                        self.slots[slot].weight = self.pair_weight as f32 * idf;
+                    }
                 }
             }
+            recent = [recent[1], Some(stem)];
         }
-        self.finish()
+        let mut square = 0.0;
+        for slot in &mut self.slots {
+            let value = damped(slot.sum) * f64::from(slot.weight);
+            square += value * value;
+            slot.factor = value * f64::from(slot.weight);
+        }
+        self.norm = square.sqrt();
+        self.sums = vec![0.0; self.slots.len()];
+    }
+
+    /// Inner product with a card, and the card's norm.
+    pub(crate) fn compare(&mut self, corpus: &Corpus<'_>, card: usize) -> (f64, f64) {
+        let mut recent = [0_u64; 2];
+        let mut pairs = 0_u32;
+        for piece in corpus.card(card) {
+            let Piece::Run(run) = piece else {
+                recent = [0; 2];
+                continue;
+            };
+            let count = &mut self.counts[run as usize];
+            if *count == 0 {
+                self.seen.push(run);
+            }
+            *count += 1;
+            let (first, length) = self.stems_of[run as usize];
+            for at in first as usize..first as usize + usize::from(length) {
+                let stem = self.stems[at];
+                pairs += 2;
+                if stem != 0 {
+                    for before in recent {
+                        if before != 0
+                            && before != stem
+                            && let feature = pair(before, stem)
+                            && let Some(slot) = self.slot_of.get(feature.bucket)
+                        {
+                            self.sums[slot as usize] += if feature.negative { -1.0 } else { 1.0 };
+                        }
+                    }
+                }
+                recent = [recent[1], stem];
+            }
+        }
+        let mut features = 0.0;
+        for run in self.seen.drain(..) {
+            let count = std::mem::take(&mut self.counts[run as usize]);
+            let (first, length) = self.uses_of[run as usize];
+            for used in &self.uses[first as usize..first as usize + usize::from(length)] {
+                self.sums[used.slot as usize] += used.sign * count as f32;
+            }
+            let damping = 1.0 + f64::from(count).ln();
+            features += f64::from(corpus.runs[run as usize].features) * damping * damping;
+        }
+        let mut inner = 0.0;
+        for (sum, slot) in self.sums.iter_mut().zip(&self.slots) {
+            if *sum != 0.0 {
+                inner += damped(*sum) * slot.factor;
+                *sum = 0.0;
+            }
+        }
+        let square = features + self.pair_weight * self.pair_weight * f64::from(pairs);
+        (inner, self.flat * square.sqrt())
+    }
+
+    /// Length of the question's vector.
+    pub(crate) fn norm(&self) -> f64 {
+        self.norm
     }
 }
 
-/// Spreads a question's vector out, so that cards can be multiplied with it.
-pub(crate) struct Dense(Vec<f32>);
-
-impl Dense {
-    pub(crate) fn new(vector: &Vector) -> Self {
-        let mut values = vec![0.0; BUCKETS];
-        for &(at, value) in &vector.entries {
-            values[at as usize] = value;
-        }
-        Dense(values)
-    }
-
-    pub(crate) fn inner(&self, vector: &Vector) -> f64 {
-        vector.entries.iter().map(|&(at, value)| f64::from(self.0[at as usize]) * f64::from(value)).sum()
+/// (1 + ln |sum|) with the sign of `sum`.
+fn damped(sum: f32) -> f64 {
+    let size = f64::from(sum.abs());
+    if size < 0.5 {
+        0.0
+    } else {
+        (1.0 + size.ln()) * f64::from(sum.signum())
     }
 }

@@ -9,18 +9,23 @@
 pub mod abstain;
 pub mod bm25;
 mod corpus;
+pub mod evaluate;
+mod explain;
 mod fuse;
 pub mod hashed;
 pub mod perturb;
 mod query;
 mod repair;
+mod signature;
 mod terms;
 pub mod token;
 mod tuning;
 
 pub use corpus::{BOOST_RANGE, Corpus, Doc, Field, Passage};
+pub use explain::{Explanation, Verdict, why_not};
 pub use fuse::{Hit, Match, Options, Parts, Ranking, Reason, Searcher, rank};
 pub use query::{Phrasing, Piece, Query};
+pub use signature::signature;
 pub use terms::How;
 pub use token::Tokenizer;
 pub use tuning::Tuning;

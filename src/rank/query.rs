@@ -37,9 +37,19 @@ impl Query {
     /// The same question in several phrasings.
     #[must_use]
     pub fn of<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Self {
-        let phrasings =
-            texts.into_iter().map(|text| Phrasing { pieces: vec![Piece { text: text.into(), weight: 1.0 }] }).collect();
-        Query { phrasings, ..Query::default() }
+        let phrasings = texts
+            .into_iter()
+            .map(|text| Phrasing {
+                pieces: vec![Piece {
+                    text: text.into(),
+                    weight: 1.0,
+                }],
+            })
+            .collect();
+        Query {
+            phrasings,
+            ..Query::default()
+        }
     }
 
     /// Adds words a card must hold.

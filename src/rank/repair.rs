@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::corpus::Corpus;
-use super::token::{self, Kind, Scratch};
+use super::token::{self, Kind};
 
 /// A known term that resembles an unknown word.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub(crate) struct StandIn {
 
 /// Shortest word, in characters, that is repaired.
 pub(crate) const SHORTEST: usize = 4;
+/// Most unknown words of one phrasing that are repaired; with more, none is.
+pub(crate) const MOST_WORDS: usize = 24;
 /// Least similarity of a stand-in.
 const LEAST: f64 = 0.4;
 /// Stand-ins below this share of the best one's similarity are dropped.
@@ -62,14 +64,22 @@ fn edit_similarity(word: &str, token: &str) -> f64 {
     let (one, other) = (word.as_bytes(), token.as_bytes());
     let longest = one.len().max(other.len());
     let allowed = if one.len() >= 8 { 2 } else { 1 };
-    if one.len().abs_diff(other.len()) > allowed || longest > MAX || !word.is_ascii() || !token.is_ascii() {
+    if one.len().abs_diff(other.len()) > allowed
+        || longest > MAX
+        || !word.is_ascii()
+        || !token.is_ascii()
+    {
         return 0.0;
     }
     if (letters(one) ^ letters(other)).count_ones() as usize > 2 * allowed {
         return 0.0;
     }
     let edits = distance(one, other);
-    if edits > allowed { 0.0 } else { 1.0 - edits as f64 / longest as f64 }
+    if edits > allowed {
+        0.0
+    } else {
+        1.0 - edits as f64 / longest as f64
+    }
 }
 
 const MAX: usize = 32;
@@ -87,7 +97,9 @@ fn distance(one: &[u8], other: &[u8]) -> usize {
         let [before, last, now] = &mut rows;
         now[0] = row as u8 + 1;
         for (column, &right) in other.iter().enumerate() {
-            let mut best = (last[column] + u8::from(left != right)).min(last[column + 1] + 1).min(now[column] + 1);
+            let mut best = (last[column] + u8::from(left != right))
+                .min(last[column + 1] + 1)
+                .min(now[column] + 1);
             if row > 0 && column > 0 && left == other[column - 1] && one[row - 1] == right {
                 best = best.min(before[column - 1] + 1);
             }
@@ -107,12 +119,11 @@ pub(crate) fn stand_ins(corpus: &Corpus<'_>, words: &[&str]) -> Vec<Vec<StandIn>
         wanted.push(list);
     }
     let mut found: Vec<HashMap<String, f64>> = vec![HashMap::new(); words.len()];
-    let mut scratch = Scratch::default();
     let mut own = Vec::new();
     for run in &corpus.runs {
-        token::tokens_of_run(run.text, &mut scratch, |kind, token| {
+        for (kind, token) in corpus.tokens(run) {
             if kind == Kind::Pair || token.len() < 3 || token.len() > 40 {
-                return;
+                continue;
             }
             grams(token, &mut own);
             for (at, wanted) in wanted.iter().enumerate() {
@@ -123,26 +134,33 @@ pub(crate) fn stand_ins(corpus: &Corpus<'_>, words: &[&str]) -> Vec<Vec<StandIn>
                     *best = best.max(edits);
                     continue;
                 }
-                let most = 2.0 * wanted.len().min(own.len()) as f64 / (wanted.len() + own.len()) as f64;
+                let most =
+                    2.0 * wanted.len().min(own.len()) as f64 / (wanted.len() + own.len()) as f64;
                 if most < LEAST {
                     continue;
                 }
-                let similarity = 2.0 * shared(wanted, &own) as f64 / (wanted.len() + own.len()) as f64;
+                let similarity =
+                    2.0 * shared(wanted, &own) as f64 / (wanted.len() + own.len()) as f64;
                 if similarity >= LEAST {
                     let stem = token::stem(token).into_owned();
                     let best = found[at].entry(stem).or_insert(0.0);
                     *best = best.max(similarity);
                 }
             }
-        });
+        }
     }
     found
         .into_iter()
         .map(|terms| {
-            let mut terms: Vec<StandIn> =
-                terms.into_iter().map(|(stem, similarity)| StandIn { stem, similarity }).collect();
+            let mut terms: Vec<StandIn> = terms
+                .into_iter()
+                .map(|(stem, similarity)| StandIn { stem, similarity })
+                .collect();
             terms.sort_by(|one, other| {
-                other.similarity.total_cmp(&one.similarity).then_with(|| one.stem.cmp(&other.stem))
+                other
+                    .similarity
+                    .total_cmp(&one.similarity)
+                    .then_with(|| one.stem.cmp(&other.stem))
             });
             let least = terms.first().map_or(0.0, |best| best.similarity * CLOSE);
             terms.retain(|term| term.similarity >= least);

@@ -54,11 +54,12 @@ pub(crate) struct Term {
 /// One word of the question whose presence in a card is evidence.
 #[derive(Clone, Debug)]
 pub(crate) struct Concept {
-    pub word: String,
-    pub stem: u64,
     pub weight: f64,
     pub kind: Kind,
 }
+
+/// Greatest weight a word gains by repetition.
+const MOST_REPEATS: f64 = 3.0;
 
 /// A phrasing, cut into terms.
 #[derive(Clone, Debug, Default)]
@@ -94,23 +95,31 @@ impl Asked {
         asked
     }
 
-    fn add(&mut self, by_hash: &mut HashMap<u64, usize>, kind: Kind, word: &str, weight: f64, joined: bool) {
+    fn add(
+        &mut self,
+        by_hash: &mut HashMap<u64, usize>,
+        kind: Kind,
+        word: &str,
+        weight: f64,
+        joined: bool,
+    ) {
         let stem = token::stem(word);
         let hash = token::term_hash(&stem);
         if let Some(&at) = by_hash.get(&hash) {
             if joined {
                 return;
             }
-            // A repeated word counts with the logarithm: pasted prompts repeat themselves.
+            // A repeated word counts again, up to a limit: pasted prompts repeat themselves.
             let term = &mut self.terms[at];
-            term.weight += weight * 0.3;
+            let more = weight.min(MOST_REPEATS - term.weight).max(0.0);
+            term.weight += more;
             if let Some(concept) = term.concept {
-                self.concepts[concept].weight += weight * 0.3;
+                self.concepts[concept].weight += more;
             }
             return;
         }
         let concept = (kind != Kind::Whole).then(|| {
-            self.concepts.push(Concept { word: word.to_owned(), stem: hash, weight, kind });
+            self.concepts.push(Concept { weight, kind });
             self.concepts.len() - 1
         });
         let how = match kind {
@@ -149,13 +158,15 @@ pub(crate) struct Postings {
 }
 
 /// Set of the first two bytes of the terms asked for: stemming keeps them, so other runs need not be stemmed.
-struct Prefixes {
+pub(crate) struct StemFilter {
     bits: Vec<u64>,
 }
 
-impl Prefixes {
-    fn new<'t>(terms: impl Iterator<Item = &'t str>) -> Self {
-        let mut prefixes = Prefixes { bits: vec![0; 1024] };
+impl StemFilter {
+    pub(crate) fn new<'t>(terms: impl Iterator<Item = &'t str>) -> Self {
+        let mut prefixes = StemFilter {
+            bits: vec![0; 1024],
+        };
         for term in terms {
             let key = Self::key(term);
             prefixes.set(key);
@@ -179,6 +190,15 @@ impl Prefixes {
         }
     }
 
+    /// The stem of `token` and its hash, if it may be one of the terms.
+    pub(crate) fn stem<'t>(&self, token: &'t str) -> Option<(u64, std::borrow::Cow<'t, str>)> {
+        if !self.may_hold(token) {
+            return None;
+        }
+        let stem = token::stem(token);
+        Some((token::term_hash(&stem), stem))
+    }
+
     fn may_hold(&self, token: &str) -> bool {
         let key = Self::key(token);
         self.bits[key / 64] >> (key % 64) & 1 == 1
@@ -187,16 +207,22 @@ impl Prefixes {
 
 /// Looks `hashes` (with their texts) up in all cards.
 pub(crate) fn look_up(corpus: &Corpus<'_>, terms: &[(u64, &str)]) -> Postings {
-    let mut postings = Postings { holders: vec![0; terms.len()], rows: Vec::new() };
+    let mut postings = Postings {
+        holders: vec![0; terms.len()],
+        rows: Vec::new(),
+    };
     if terms.is_empty() {
         return postings;
     }
-    let prefixes = Prefixes::new(terms.iter().map(|(_, text)| *text));
-    let wanted: HashMap<u64, u32> = terms.iter().enumerate().map(|(at, (hash, _))| (*hash, at as u32)).collect();
+    let prefixes = StemFilter::new(terms.iter().map(|(_, text)| *text));
+    let wanted: HashMap<u64, u32> = terms
+        .iter()
+        .enumerate()
+        .map(|(at, (hash, _))| (*hash, at as u32))
+        .collect();
     // Per run: 0, or one more than an index into `lists`.
     let mut list_of_run = vec![0_u32; corpus.runs.len()];
     let mut lists: Vec<Vec<u32>> = Vec::new();
-    let mut scratch = Scratch::default();
     for (at, run) in corpus.runs.iter().enumerate() {
         let mut list: Vec<u32> = Vec::new();
         let mut check = |token: &str| {
@@ -206,10 +232,8 @@ pub(crate) fn look_up(corpus: &Corpus<'_>, terms: &[(u64, &str)]) -> Postings {
                 list.push(term);
             }
         };
-        if run.plain {
-            check(run.text);
-        } else {
-            token::tokens_of_run(run.text, &mut scratch, |_, token| check(token));
+        for (_, token) in corpus.tokens(run) {
+            check(token);
         }
         if !list.is_empty() {
             lists.push(list);
@@ -236,7 +260,11 @@ pub(crate) fn look_up(corpus: &Corpus<'_>, terms: &[(u64, &str)]) -> Postings {
         for term in touched.drain(..) {
             let count = std::mem::take(&mut counts[term as usize]);
             postings.holders[term as usize] += 1;
-            postings.rows.push(Posting { doc: doc as u32, term, count });
+            postings.rows.push(Posting {
+                doc: doc as u32,
+                term,
+                count,
+            });
         }
     }
     postings

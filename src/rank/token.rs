@@ -49,14 +49,21 @@ const OTHER: u8 = 0;
 const WORD: u8 = 1;
 const JOINER: u8 = 2;
 
-const CLASSES: [u8; 128] = {
-    let mut classes = [OTHER; 128];
+/// First byte of a character outside ASCII.
+const WIDE: u8 = 3;
+
+const CLASSES: [u8; 256] = {
+    let mut classes = [WIDE; 256];
     let mut byte = 0;
     while byte < 128 {
         let character = byte as u8;
+        classes[byte] = OTHER;
         if character.is_ascii_alphanumeric() || character == b'_' {
             classes[byte] = WORD;
-        } else if matches!(character, b'.' | b'-' | b'/' | b':' | b'#' | b'@' | b'+' | b'\'') {
+        } else if matches!(
+            character,
+            b'.' | b'-' | b'/' | b':' | b'#' | b'@' | b'+' | b'\''
+        ) {
             classes[byte] = JOINER;
         }
         byte += 1;
@@ -83,7 +90,9 @@ enum Class {
 
 /// Class and length in bytes of the character that starts at `at`.
 fn class_at(text: &str, at: usize) -> (Class, usize) {
-    let Some(&byte) = text.as_bytes().get(at) else { return (Class::Other, 1) };
+    let Some(&byte) = text.as_bytes().get(at) else {
+        return (Class::Other, 1);
+    };
     if byte < 128 {
         let class = match CLASSES[usize::from(byte)] {
             WORD => Class::Word,
@@ -92,7 +101,9 @@ fn class_at(text: &str, at: usize) -> (Class, usize) {
         };
         return (class, 1);
     }
-    let Some(character) = text[at..].chars().next() else { return (Class::Other, 1) };
+    let Some(character) = text[at..].chars().next() else {
+        return (Class::Other, 1);
+    };
     let class = if is_unspaced(character) {
         Class::Unspaced
     } else if character == '\u{2019}' {
@@ -108,56 +119,88 @@ fn class_at(text: &str, at: usize) -> (Class, usize) {
 /// Calls `visit` with every run of `text`, in order. Runs are slices of `text`.
 pub fn runs<'t>(text: &'t str, mut visit: impl FnMut(&'t str)) {
     let bytes = text.as_bytes();
+    let class_of = |at: usize| {
+        bytes
+            .get(at)
+            .map_or(OTHER, |&byte| CLASSES[usize::from(byte)])
+    };
     let mut at = 0;
     while at < bytes.len() {
-        let (class, width) = class_at(text, at);
-        if class == Class::Other || class == Class::Joiner {
-            at += width;
-            continue;
-        }
         let start = at;
-        at += width;
-        if class == Class::Unspaced {
-            while at < bytes.len() && at - start < LONGEST_RUN {
+        match class_of(at) {
+            WORD => at += 1,
+            WIDE => {
                 let (class, width) = class_at(text, at);
-                if class != Class::Unspaced {
-                    break;
-                }
                 at += width;
+                match class {
+                    Class::Word => {}
+                    Class::Unspaced => {
+                        at = end_of_unspaced(text, start, at);
+                        visit(&text[start..at]);
+                        continue;
+                    }
+                    Class::Other | Class::Joiner => continue,
+                }
             }
-            visit(&text[start..at]);
-            continue;
+            _ => {
+                at += 1;
+                continue;
+            }
         }
+        let limit = start + LONGEST_RUN;
         loop {
-            while at < bytes.len() && bytes[at] < 128 && CLASSES[usize::from(bytes[at])] == WORD && at - start < LONGEST_RUN {
+            while class_of(at) == WORD && at < limit {
                 at += 1;
             }
-            if at >= bytes.len() || at - start >= LONGEST_RUN {
+            if at >= limit {
                 break;
             }
-            let (class, width) = class_at(text, at);
-            match class {
-                Class::Word => at += width,
-                Class::Joiner => {
-                    let double = bytes[at] == b':' && bytes.get(at + 1) == Some(&b':');
-                    let after = if double { at + 2 } else { at + width };
-                    if class_at(text, after).0 == Class::Word {
-                        at = after;
+            match class_of(at) {
+                JOINER => {
+                    let after = if bytes[at] == b':' && bytes.get(at + 1) == Some(&b':') {
+                        at + 2
                     } else {
-                        at = sharp_end(bytes, start, at);
-                        break;
+                        at + 1
+                    };
+                    match class_of(after) {
+                        WORD => at = after,
+                        WIDE if class_at(text, after).0 == Class::Word => at = after,
+                        _ => {
+                            at = sharp_end(bytes, start, at);
+                            break;
+                        }
                     }
                 }
-                Class::Other | Class::Unspaced => break,
+                WIDE => {
+                    let (class, width) = class_at(text, at);
+                    match class {
+                        Class::Word => at += width,
+                        Class::Joiner if class_at(text, at + width).0 == Class::Word => at += width,
+                        _ => break,
+                    }
+                }
+                _ => break,
             }
         }
         visit(&text[start..at]);
     }
 }
 
+/// End of the characters without spaces that begin at `start`; `at` is behind the first.
+fn end_of_unspaced(text: &str, start: usize, mut at: usize) -> usize {
+    while at < text.len() && at - start < LONGEST_RUN {
+        let (class, width) = class_at(text, at);
+        if class != Class::Unspaced {
+            break;
+        }
+        at += width;
+    }
+    at
+}
+
 /// End of the run `start..at` including the signs that belong to a language's name: `c++`, `g++`, `c#`, `f#`.
 fn sharp_end(bytes: &[u8], start: usize, at: usize) -> usize {
-    if !bytes[start..at].iter().all(u8::is_ascii_alphabetic) {
+    if !matches!(bytes[at], b'+' | b'#') || !bytes[start..at].iter().all(u8::is_ascii_alphabetic) {
         return at;
     }
     let rest = &bytes[at..];
@@ -194,8 +237,16 @@ pub fn tokens_of_run(run: &str, scratch: &mut Scratch, mut visit: impl FnMut(Kin
     scratch.joined.clear();
     scratch.spelled.clear();
     scratch.parts.clear();
-    if run.is_ascii() { cut(run.chars(), scratch) } else { cut(run.nfkc(), scratch) }
-    let Scratch { joined, spelled, parts } = scratch;
+    if run.is_ascii() {
+        cut(run.chars(), scratch)
+    } else {
+        cut(run.nfkc(), scratch)
+    }
+    let Scratch {
+        joined,
+        spelled,
+        parts,
+    } = scratch;
     if spelled.ends_with("++") || spelled.ends_with('#') {
         visit(Kind::Word, spelled);
         return;
@@ -225,9 +276,16 @@ fn cut(characters: impl Iterator<Item = char>, scratch: &mut Scratch) {
     let mut before: Option<char> = None;
     let mut apostrophe = false;
     while let Some(character) = characters.next() {
-        if character == '_' || (character.is_ascii() && CLASSES[character as usize] == JOINER) || character == '\u{2019}' {
+        if character == '_'
+            || (character.is_ascii() && CLASSES[character as usize] == JOINER)
+            || character == '\u{2019}'
+        {
             end_part(scratch, &mut part_start);
-            scratch.spelled.push(if character == '\u{2019}' { '\'' } else { character });
+            scratch.spelled.push(if character == '\u{2019}' {
+                '\''
+            } else {
+                character
+            });
             apostrophe = matches!(character, '\'' | '\u{2019}');
             before = None;
             continue;
@@ -246,7 +304,8 @@ fn cut(characters: impl Iterator<Item = char>, scratch: &mut Scratch) {
         let upper = character.is_uppercase();
         if upper && let Some(before) = before {
             let next_lower = characters.peek().is_some_and(|next| next.is_lowercase());
-            if before.is_lowercase() || before.is_numeric() || (before.is_uppercase() && next_lower) {
+            if before.is_lowercase() || before.is_numeric() || (before.is_uppercase() && next_lower)
+            {
                 end_part(scratch, &mut part_start);
             }
         }
@@ -302,7 +361,9 @@ fn fold(character: char, into: &mut String) {
 }
 
 fn pairs_of_run(run: &str, visit: &mut impl FnMut(Kind, &str)) {
-    let normal: Cow<'_, str> = if unicode_normalization::is_nfkc_quick(run.chars()) == unicode_normalization::IsNormalized::Yes {
+    let normal: Cow<'_, str> = if unicode_normalization::is_nfkc_quick(run.chars())
+        == unicode_normalization::IsNormalized::Yes
+    {
         Cow::Borrowed(run)
     } else {
         Cow::Owned(run.nfkc().collect())
@@ -324,8 +385,26 @@ fn pairs_of_run(run: &str, visit: &mut impl FnMut(Kind, &str)) {
 /// Whether `word` (lower-case) is on the stop list.
 #[must_use]
 pub fn is_stop_word(word: &str) -> bool {
-    word.len() <= 10 && STOP_WORDS.binary_search(&word).is_ok()
+    let bytes = word.as_bytes();
+    let Some(first) = bytes.first().filter(|first| first.is_ascii_lowercase()) else {
+        return false;
+    };
+    bytes.len() <= 10
+        && STOP_LENGTHS[usize::from(first - b'a')] >> bytes.len() & 1 == 1
+        && STOP_WORDS.binary_search(&word).is_ok()
 }
+
+/// Per first letter: the lengths that occur on the stop list. Spares most words the search.
+const STOP_LENGTHS: [u16; 26] = {
+    let mut lengths = [0; 26];
+    let mut at = 0;
+    while at < STOP_WORDS.len() {
+        let word = STOP_WORDS[at].as_bytes();
+        lengths[(word[0] - b'a') as usize] |= 1 << word.len();
+        at += 1;
+    }
+    lengths
+};
 
 /// The stem of a token: Snowball English for plain Latin words of three letters or more, else the token itself.
 #[must_use]
@@ -350,7 +429,11 @@ impl bm25::Tokenizer for Tokenizer {
     fn tokenize(&self, input_text: &str) -> Vec<String> {
         let mut scratch = Scratch::default();
         let mut tokens = Vec::new();
-        runs(input_text, |run| tokens_of_run(run, &mut scratch, |_, token| tokens.push(stem(token).into_owned())));
+        runs(input_text, |run| {
+            tokens_of_run(run, &mut scratch, |_, token| {
+                tokens.push(stem(token).into_owned())
+            })
+        });
         tokens
     }
 }
@@ -372,9 +455,23 @@ mod tests {
     #[test]
     fn identifiers_are_split_and_kept_whole() {
         check("nextPageToken", &["next", "page", "token", "nextpagetoken"]);
-        check("next_page_token", &["next", "page", "token", "nextpagetoken"]);
-        check("rate-limit rateLimit ratelimiting", &["rate", "limit", "ratelimit", "rate", "limit", "ratelimit", "ratelimit"]);
-        check("HTTPServer", &["http", "server", "httpserv"]);
+        check(
+            "next_page_token",
+            &["next", "page", "token", "nextpagetoken"],
+        );
+        check(
+            "rate-limit rateLimit ratelimiting",
+            &[
+                "rate",
+                "limit",
+                "ratelimit",
+                "rate",
+                "limit",
+                "ratelimit",
+                "ratelimit",
+            ],
+        );
+        check("HTTPServer", &["http", "server", "httpserver"]);
         check("std::fs::read", &["std", "fs", "read", "stdfsread"]);
         check("src/main.rs", &["src", "main", "rs", "srcmainr"]);
     }
@@ -391,7 +488,10 @@ mod tests {
 
     #[test]
     fn accents_and_width_are_folded() {
-        check("Ｃａｆé Überwachung straße", &["cafe", "uberwachung", "strass"]);
+        check(
+            "Ｃａｆé Überwachung straße",
+            &["cafe", "uberwachung", "strass"],
+        );
     }
 
     #[test]

@@ -19,8 +19,6 @@ pub struct Tuning {
     pub company: f64,
     /// Confidence below which a hit is called weak.
     pub weak: f64,
-    /// Experiments.
-    pub x: [f64; 10],
     /// Most terms of one phrasing that are looked up.
     pub most_terms: usize,
 }
@@ -29,14 +27,13 @@ impl Default for Tuning {
     fn default() -> Self {
         Tuning {
             bm25_share: 0.65,
-            pair_weight: 1.5,
-            norm_power: 0.85,
+            pair_weight: 2.0,
+            norm_power: 1.0,
             candidates: 100,
             repair_weight: 0.9,
             floor: 0.5,
-            company: 0.25,
+            company: 0.1,
             weak: 0.7,
-            x: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0],
             most_terms: 48,
         }
     }

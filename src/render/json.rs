@@ -22,6 +22,11 @@ pub fn failure(error: &Error) -> String {
     pretty(&json!({ "ok": false, "error": body }))
 }
 
+/// One value per line.
+pub fn lines(values: &[Value]) -> String {
+    values.iter().map(|value| format!("{value}\n")).collect()
+}
+
 fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }

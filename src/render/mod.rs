@@ -32,6 +32,7 @@ pub struct Style {
 pub fn report(report: &Report, form: Form, style: Style) -> String {
     match (report, form) {
         (Report::Text(text), _) => text.clone(),
+        (Report::Eval(eval), _) if !eval.ranked.is_empty() => json::lines(&eval.ranked),
         (report, Form::Json) => json::report(report),
         (report, Form::Text) => text::report(report, style),
         (report, Form::Markdown) => markdown::report(report),

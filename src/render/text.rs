@@ -7,8 +7,8 @@ use super::Style;
 use super::words::{count, cut, safe};
 use crate::domain::record::Record as Stored;
 use crate::report::{
-    Doctor, Edited, History, Init, List, Outcome, Promote, Purge, Record, Repair, Report, Review, Show, Signal, StatusChange, Tour,
-    Use,
+    Doctor, Edited, Eval, Exam, History, Init, List, Outcome, Promote, Purge, Record, Repair, Report, Review, Show, Signal, StatusChange, Tour,
+    Use, WhyNot,
 };
 
 pub fn report(report: &Report, style: Style) -> String {
@@ -30,6 +30,9 @@ pub fn report(report: &Report, style: Style) -> String {
         Report::BackportInspect(report) => super::backport::inspect(report),
         Report::Purge(report) => purge(report),
         Report::Doctor(report) => doctor(report),
+        Report::WhyNot(report) => why_not(report),
+        Report::Eval(report) => eval(report),
+        Report::Exam(report) => exam(report),
         Report::Tour(report) => tour(report, style),
         Report::Text(text) => text.clone(),
     }
@@ -61,7 +64,8 @@ fn record(report: &Record) -> String {
         };
         let id = item.id.as_deref().unwrap_or(item.kind);
         let title = cut(item.title.as_deref().unwrap_or_default(), 80);
-        out.push_str(&format!("{outcome:<10}  {}  {}\n", safe(id), safe(&title)));
+        let line = format!("{outcome:<10}  {}  {}", safe(id), safe(&title));
+        out.push_str(&format!("{}\n", line.trim_end()));
         if let Some(why) = &item.why {
             out.push_str(&format!("            {}\n", safe(why)));
         }
@@ -106,7 +110,8 @@ fn list(report: &List, style: Style) -> String {
         out.push_str(&format!("{message}\n"));
     }
     if !report.items.is_empty() {
-        let mut table = table(style, &["id", "learning", "when to use", "score"]);
+        let last = if report.matches.is_empty() { "score" } else { "match" };
+        let mut table = table(style, &["id", "learning", "when to use", last]);
         for (position, item) in report.items.iter().enumerate() {
             let Value::Object(map) = item else { continue };
             let card = Stored(map.clone());
@@ -200,8 +205,10 @@ fn review(report: &Review, style: Style) -> String {
     out.push_str(&format!("Project store: {}\n", safe(&report.place.project_store)));
     let mut filters = serde_json::to_value(&report.filters).unwrap_or_default();
     if let Value::Object(map) = &mut filters {
-        map.retain(|_, value| !value.is_null());
-        out.push_str(&format!("Filters: {}\n", safe(&crate::domain::json::to_line(map))));
+        map.retain(|key, value| !value.is_null() && !(key == "stale_days" && *value == 7));
+        if !map.is_empty() {
+            out.push_str(&format!("Filters: {}\n", safe(&crate::domain::json::to_line(map))));
+        }
     }
     out.push_str(&format!(
         "Counts: aha={}; recs={} (open={} [project={}, portable={}], stale={}, untouched={}); backport_candidates={}\n",
@@ -439,6 +446,74 @@ fn doctor(report: &Doctor) -> String {
     if !report.audited {
         out.push_str("The records themselves were not judged; that is: self-learning doctor --audit\n");
     }
+    out
+}
+
+fn why_not(report: &WhyNot) -> String {
+    let mut out = format!("{} ({} store): {}\n", safe(&report.id), report.store, safe(&report.reason));
+    if let Some(confidence) = report.confidence {
+        out.push_str(&format!("confidence {confidence:.2}"));
+        if let Some(place) = report.place {
+            out.push_str(&format!(", place {place} among the cards that share a word"));
+        }
+        out.push('\n');
+    }
+    if !report.missing_words.is_empty() {
+        out.push_str(&format!("words the card does not hold: {}\n", safe(&report.missing_words.join(", "))));
+    }
+    if let Some(fix) = &report.fix {
+        out.push_str(&format!("to change that: {}\n", safe(fix)));
+    }
+    out
+}
+
+fn eval(report: &Eval) -> String {
+    let mut out = format!("{}, {}\n", count(report.cards, "card"), count(report.questions, "question"));
+    out.push_str(&figures("all", &report.metrics));
+    for (name, metrics) in &report.by_category {
+        out.push_str(&figures(name, metrics));
+    }
+    out
+}
+
+fn figures(name: &str, metrics: &Value) -> String {
+    let mut line = format!("{:<16}", safe(&cut(name, 16)));
+    for (key, label) in [
+        ("success_at_1", "s@1"),
+        ("success_at_5", "s@5"),
+        ("mrr_at_10", "mrr"),
+        ("ndcg_at_10", "ndcg"),
+        ("recall_at_10", "r@10"),
+        ("wrongly_refused", "refused"),
+        ("wrongly_answered", "answered"),
+    ] {
+        let figure = |at: &str| metrics.pointer(&format!("/{key}/{at}")).and_then(Value::as_f64).unwrap_or_default();
+        line.push_str(&format!(" {label} {:.3} [{:.3}, {:.3}]", figure("mean"), figure("ci95/0"), figure("ci95/1")));
+    }
+    line + "\n"
+}
+
+fn exam(report: &Exam) -> String {
+    let mut out = String::new();
+    for failure in &report.failures {
+        let place = failure.get("place").and_then(Value::as_u64);
+        let place = place.map_or("not found".to_owned(), |place| format!("place {place}"));
+        let question = value_text(failure, "question");
+        out.push_str(&format!(
+            "{}  {}: \"{}\" ({place})\n    {}\n",
+            safe(value_text(failure, "id")),
+            value_text(failure, "kind"),
+            safe(question),
+            safe(value_text(failure, "why"))
+        ));
+    }
+    out.push_str(&format!(
+        "{}, {} with questions, {} asked, {} failed\n",
+        count(report.cards, "card"),
+        report.cards_with_questions,
+        count(report.questions, "question"),
+        report.failures.len()
+    ));
     out
 }
 

@@ -48,6 +48,15 @@ pub fn exclusive(path: &Path, wait: Duration) -> Result<File> {
     }
 }
 
+/// Whether somebody holds the exclusive lock at `path` right now.
+pub fn is_held(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else {
+        return false;
+    };
+    // A shared lock taken here ends with the file at the end of this function.
+    fs2::FileExt::try_lock_shared(&file).is_err_and(|error| is_contended(&error))
+}
+
 fn is_contended(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
         || error.raw_os_error() == fs2::lock_contended_error().raw_os_error()

@@ -22,6 +22,24 @@ use crate::domain::record::Record;
 use crate::domain::tombstone::KEY_BYTES;
 use crate::error::{Error, Kind, Result};
 
+/// The file that writers lock.
+const LOCK: &str = ".lock";
+
+/// How often a log is read again while its last line is still being written, once a millisecond.
+const SETTLING_READS: usize = 100;
+
+/// Something the logs of a store can be read from.
+pub trait Logs {
+    /// The bytes of one log; nothing when there is none.
+    ///
+    /// # Errors
+    /// When something is there that cannot be read as a file.
+    fn read(&self, kind: LogKind) -> Result<Vec<u8>>;
+
+    /// The key of the store's purge digests; `None` when nothing was ever purged in it.
+    fn purge_key(&self) -> Option<Vec<u8>>;
+}
+
 /// One user's store.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -46,21 +64,25 @@ impl Store {
         self.dir.join("exports").join("backports")
     }
 
-    /// The key of this store's purge digests; `None` when nothing was ever purged here.
-    pub fn purge_key(&self) -> Option<Vec<u8>> {
-        fs::read(self.dir.join(".purge-key")).ok().filter(|key| key.len() == KEY_BYTES)
-    }
-
     pub fn exists(&self) -> bool {
         self.dir.is_dir()
     }
 
-    /// The bytes of one log; nothing when there is none.
-    ///
-    /// # Errors
-    /// When something is there that cannot be read as a file.
-    pub fn read(&self, kind: LogKind) -> Result<Vec<u8>> {
+    /// The bytes of one log as they are at this moment; nothing when there is none.
+    fn read_once(&self, kind: LogKind) -> Result<Vec<u8>> {
         let path = self.log_path(kind);
+        match path.metadata() {
+            // A device or a pipe may never end.
+            Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
+                return Err(Error::new(
+                    Kind::Failed,
+                    "not_a_file",
+                    format!("cannot read `{}`: it is no regular file", path.display()),
+                )
+                .hint(format!("move it away: mv '{0}' '{0}.bak'", path.display())));
+            }
+            _ => {}
+        }
         match fs::read(&path) {
             Ok(bytes) => Ok(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -101,13 +123,55 @@ impl Store {
     /// Take the lock and get the right to write.
     ///
     /// # Errors
-    /// When the store cannot be created, is read-only, or stays busy for `wait`.
+    /// When the store cannot be created, is read-only, holds links, or stays busy for `wait`.
     pub fn lock(&self, wait: Duration) -> Result<Locked<'_>> {
         self.create()?;
-        let path = self.dir.join(".lock");
-        paths::refuse_links(&self.trusted_above, &path)?;
+        let path = self.dir.join(LOCK);
+        let logs = LogKind::ALL.map(|kind| self.log_path(kind));
+        for path in logs.iter().chain([&path]) {
+            paths::refuse_links(&self.trusted_above, path)?;
+        }
         let file = lock::exclusive(&path, wait)?;
         Ok(Locked { store: self, _file: file })
+    }
+}
+
+impl Logs for Store {
+    /// Reads without the lock. A write that is under way can be seen half done, so a last line without its
+    /// newline is read again until nobody writes and the file has stopped growing.
+    fn read(&self, kind: LogKind) -> Result<Vec<u8>> {
+        let mut bytes = self.read_once(kind)?;
+        for _ in 0..SETTLING_READS {
+            if bytes.is_empty() || bytes.ends_with(b"\n") {
+                break;
+            }
+            let busy = lock::is_held(&self.dir.join(LOCK));
+            if busy {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let again = self.read_once(kind)?;
+            let cut_off = !busy && again.len() == bytes.len();
+            bytes = again;
+            if cut_off {
+                break;
+            }
+        }
+        Ok(bytes)
+    }
+
+    fn purge_key(&self) -> Option<Vec<u8>> {
+        fs::read(self.dir.join(".purge-key")).ok().filter(|key| key.len() == KEY_BYTES)
+    }
+}
+
+impl Logs for Locked<'_> {
+    /// Nobody else writes now: what is there is all there is.
+    fn read(&self, kind: LogKind) -> Result<Vec<u8>> {
+        self.store.read_once(kind)
+    }
+
+    fn purge_key(&self) -> Option<Vec<u8>> {
+        self.store.purge_key()
     }
 }
 

@@ -25,7 +25,8 @@ pub fn file(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".self-learning-").suffix(".tmp");
     let mut temporary = builder.tempfile_in(folder).map_err(failed)?;
-    temporary.write_all(bytes).map_err(failed)?;
+    // Through the file itself: errors then do not name the temporary file, which is another one every time.
+    temporary.as_file_mut().write_all(bytes).map_err(failed)?;
     if let Ok(metadata) = path.metadata() {
         temporary.as_file().set_permissions(metadata.permissions()).map_err(failed)?;
     }
