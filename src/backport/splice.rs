@@ -67,6 +67,12 @@ pub fn spot_before(bytes: &[u8], scan: &Scan, line: usize) -> Spot {
 pub fn insert(bytes: &[u8], spot: &Spot, text: &str, ends: LineEnd) -> Vec<u8> {
     let text = format!("{}{text}{}", "\n".repeat(spot.glue), "\n".repeat(spot.after));
     let mut out = bytes[..spot.at].to_vec();
+    // Behind a carriage return a line feed alone would become one line end with it, and be taken for
+    // one when the block goes again.
+    let text = match out.last() {
+        Some(b'\r') if spot.glue > 0 && ends == LineEnd::Lf => format!("\r{text}"),
+        _ => text,
+    };
     out.extend_from_slice(&ends.apply(&text));
     out.extend_from_slice(&bytes[spot.at..]);
     out
@@ -191,9 +197,9 @@ mod tests {
         remove_block(bytes, &scan, scan.block(id).expect("the block"))
     }
 
-    const FILES: [&str; 15] = [
+    const FILES: [&str; 17] = [
         "", "\n", "a", "a\n", "a\n\n", "a\n\n\n", "a\r\n", "a\r\nb", "a\n   ", "---\nx: y\n---", "a\rb", "\u{feff}", "\u{feff}a",
-        "a\n```\nopen", "```\nopen\n",
+        "a\n```\nopen", "```\nopen\n", "\n\n\r", "a\r",
     ];
 
     #[test]
