@@ -24,7 +24,7 @@ pub fn failure(error: &Error) -> String {
         "hint": error.hint,
     });
     if let Some(details) = &error.details {
-        body["details"] = details.clone();
+        body["details"] = details.as_ref().clone();
     }
     pretty(&json!({ "ok": false, "error": body }))
 }
