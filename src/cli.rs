@@ -747,5 +747,8 @@ fn integer(text: &str) -> Result<i64, String> {
     if !grouped {
         return Err(format!("`{text}` is no whole number"));
     }
-    trimmed.replace('_', "").parse().map_err(|_| format!("`{text}` is no whole number"))
+    trimmed
+        .replace('_', "")
+        .parse()
+        .map_err(|_| format!("`{text}` is no whole number"))
 }

@@ -76,7 +76,11 @@ pub fn run(cli: &Cli, ctx: &Ctx, stdin: &mut dyn Read) -> Outcome {
 /// What a run prints that came to nothing: the error on stderr, and in JSON mode as a document too.
 pub fn failure(error: &Error, form: Form) -> Outcome {
     Outcome {
-        stdout: if form == Form::Json { render::json_failure(error) } else { String::new() },
+        stdout: if form == Form::Json {
+            render::json_failure(error)
+        } else {
+            String::new()
+        },
         stderr: render::complaint(error, false),
         code: error.exit_code(),
     }

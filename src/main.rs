@@ -18,7 +18,9 @@ fn main() -> ExitCode {
         },
         Err(error) => usage(&error),
     };
-    let written = io::stdout().write_all(outcome.stdout.as_bytes()).and_then(|()| io::stdout().flush());
+    let written = io::stdout()
+        .write_all(outcome.stdout.as_bytes())
+        .and_then(|()| io::stdout().flush());
     let complained = io::stderr().write_all(outcome.stderr.as_bytes());
     match written.and(complained) {
         // A reader that has seen enough is no failure.
@@ -38,13 +40,23 @@ fn usage(error: &clap::Error) -> Outcome {
     }
     let text = error.to_string();
     // Arguments need not be text; a complaint about that must not fail itself.
-    let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let arguments: Vec<String> = std::env::args_os()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
     let json = wants_json(&arguments);
-    let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    let message = text
+        .split("\n\n")
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ");
     let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let form = if json { Form::Json } else { Form::Text };
-    let verb = arguments.get(1).filter(|verb| Cli::command().find_subcommand(verb).is_some());
-    let hint = verb.map_or("self-learning --help".to_owned(), |verb| format!("self-learning {verb} --help"));
+    let verb = arguments
+        .get(1)
+        .filter(|verb| Cli::command().find_subcommand(verb).is_some());
+    let hint = verb.map_or("self-learning --help".to_owned(), |verb| {
+        format!("self-learning {verb} --help")
+    });
     let mut outcome = failure(&Error::usage(message).hint(hint), form);
     outcome.stderr = text;
     outcome

@@ -51,7 +51,10 @@ pub fn place_notes(ctx: &Ctx) -> Vec<String> {
             ),
             None => String::new(),
         };
-        notes.push(format!("neither USER nor USERNAME is set: the store of `{}` is used{also}", ctx.user));
+        notes.push(format!(
+            "neither USER nor USERNAME is set: the store of `{}` is used{also}",
+            ctx.user
+        ));
     }
     notes
 }

@@ -14,8 +14,8 @@ pub mod list;
 pub mod payload;
 pub mod promote;
 pub mod purge;
-pub mod recall;
 pub mod readiness;
+pub mod recall;
 pub mod record;
 pub mod release;
 pub mod repair;
@@ -33,7 +33,7 @@ use std::mem::ManuallyDrop;
 
 use serde_json::Value;
 
-use crate::cli::{Cli, Command, CardFields, ScopeName};
+use crate::cli::{CardFields, Cli, Command, ScopeName};
 use crate::ctx::Ctx;
 use crate::domain::fold::{self, Diagnostic, Entry, Log, LogKind, Problem};
 use crate::domain::ids::{self, Resolution};
@@ -203,8 +203,10 @@ impl Snapshot {
 
     fn leave_out_purged(&mut self, key: &[u8], logs: &mut [(LogKind, Vec<Entry>)]) {
         let all = logs.iter().flat_map(|(_, entries)| entries);
-        let purged: HashSet<String> =
-            all.filter_map(|entry| tombstone::digest_of(&entry.record)).map(str::to_owned).collect();
+        let purged: HashSet<String> = all
+            .filter_map(|entry| tombstone::digest_of(&entry.record))
+            .map(str::to_owned)
+            .collect();
         if purged.is_empty() {
             return;
         }
@@ -229,7 +231,10 @@ impl Snapshot {
         match kind {
             LogKind::Events => self.events.push(entry),
             LogKind::Cards => self.cards.apply(entry.id, entry.record, entry.line),
-            LogKind::Recommendations => self.recommendations.apply(entry.id, entry.record, entry.line),
+            LogKind::Recommendations => {
+                self.recommendations
+                    .apply(entry.id, entry.record, entry.line)
+            }
             LogKind::Signals => {
                 self.totals.add_record(&entry.record);
                 self.signals.push(entry);
@@ -332,7 +337,10 @@ pub fn find_id<'a>(
         .hint("give more of the id")
         .details(serde_json::json!({ "nearest": ids }))),
         Resolution::Unknown(nearest) => {
-            let error = Error::not_found(format!("{what} id not found in project store: {}", wanted.trim()));
+            let error = Error::not_found(format!(
+                "{what} id not found in project store: {}",
+                wanted.trim()
+            ));
             let error = match nearest.first() {
                 Some(id) => error.hint(format!("did you mean {id}? self-learning show {id}")),
                 None => error.hint("self-learning list --limit 0 shows the ids"),
@@ -423,8 +431,12 @@ pub fn read_input(name: &str, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Vec<u8>
     }
     let path = ctx.resolve(name);
     std::fs::read(&path).map_err(|error| {
-        Error::new(Kind::Failed, "cannot_read_input", format!("cannot read `{}`: {error}", path.display()))
-            .hint("give an existing file, or `-` for standard input")
+        Error::new(
+            Kind::Failed,
+            "cannot_read_input",
+            format!("cannot read `{}`: {error}", path.display()),
+        )
+        .hint("give an existing file, or `-` for standard input")
     })
 }
 
@@ -433,9 +445,12 @@ pub fn read_input(name: &str, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Vec<u8>
 /// # Errors
 /// When the answer cannot be read.
 pub fn ask(stdin: &mut dyn Read, question: &str) -> Result<String> {
-    let failed = |error: std::io::Error| Error::io("read", std::path::Path::new("standard input"), &error);
+    let failed =
+        |error: std::io::Error| Error::io("read", std::path::Path::new("standard input"), &error);
     // The question cannot wait for the report: it comes before it.
-    std::io::stderr().write_all(question.as_bytes()).map_err(failed)?;
+    std::io::stderr()
+        .write_all(question.as_bytes())
+        .map_err(failed)?;
     let mut answer = Vec::new();
     let mut byte = [0_u8; 1];
     while stdin.read(&mut byte).map_err(failed)? == 1 && byte[0] != b'\n' {

@@ -18,7 +18,9 @@ use crate::store::Batch;
 pub fn run(args: &cli::Promote, ctx: &Ctx) -> Result<Done> {
     let requested = normal::unique(args.ids.iter().flat_map(|ids| normal::id_list(ids)));
     if requested.is_empty() {
-        return Err(Error::usage("Provide --ids <id1,id2,...>").hint("self-learning list shows the ids"));
+        return Err(
+            Error::usage("Provide --ids <id1,id2,...>").hint("self-learning list shows the ids")
+        );
     }
     let (project, global) = (project_store(ctx), global_store(ctx));
     let found = Snapshot::load(&project)?;
@@ -46,7 +48,13 @@ pub fn run(args: &cli::Promote, ctx: &Ctx) -> Result<Done> {
         match copy_of(id, &snapshot, &global_snapshot, &mut notes) {
             Ok(record) => {
                 copies.push(record);
-                signals.push(signal_record(ctx, "aha_promoted", Target::Card(id), "agent", None));
+                signals.push(signal_record(
+                    ctx,
+                    "aha_promoted",
+                    Target::Card(id),
+                    "agent",
+                    None,
+                ));
                 promoted_ids.push(id.clone());
             }
             Err(skip) => {
@@ -57,15 +65,22 @@ pub fn run(args: &cli::Promote, ctx: &Ctx) -> Result<Done> {
     }
     // The copy first: a signal without a copy would claim what did not happen.
     let global_batch = Batch::from([(LogKind::Cards, copies)]);
-    notes.extend(commit(ctx, &mut locked_global, &mut global_snapshot, &global_batch)?);
+    notes.extend(commit(
+        ctx,
+        &mut locked_global,
+        &mut global_snapshot,
+        &global_batch,
+    )?);
     let batch = Batch::from([(LogKind::Signals, signals)]);
     notes.extend(commit(ctx, &mut locked, &mut snapshot, &batch)?);
     // Cards that are there already are what was asked for; others that were left out are not.
     let nothing = promoted_ids.is_empty() && refused > 0;
     let complaint = skipped.first().map(|skip| {
         let why = skip["why"].as_str().unwrap_or_default();
-        let mut error = Error::refused("not_promoted", why.to_owned())
-            .hint(format!("self-learning show {}", skip["id"].as_str().unwrap_or_default()));
+        let mut error = Error::refused("not_promoted", why.to_owned()).hint(format!(
+            "self-learning show {}",
+            skip["id"].as_str().unwrap_or_default()
+        ));
         if !nothing {
             error.code = super::record::WARNING;
         }
@@ -111,7 +126,10 @@ fn copy_of(
     global: &Snapshot,
     notes: &mut Vec<String>,
 ) -> std::result::Result<Record, Skip> {
-    let item = project.cards.get(id).ok_or_else(|| Skip::because(format!("no card has the id `{id}`")))?;
+    let item = project
+        .cards
+        .get(id)
+        .ok_or_else(|| Skip::because(format!("no card has the id `{id}`")))?;
     let status = card::status(&item.record);
     if status.is_retired() {
         return Err(Skip::because(format!("{id} is {}", status.as_str())));
@@ -131,7 +149,10 @@ fn copy_of(
         return Err(Skip::because(format!("{id}: its text commands the reader")));
     }
     for found in &verdict.redactions {
-        notes.push(format!("{id}: a secret ({}) in `{}` was masked in the copy", found.class, found.path));
+        notes.push(format!(
+            "{id}: a secret ({}) in `{}` was masked in the copy",
+            found.class, found.path
+        ));
     }
     match global.cards.get(id) {
         Some(known) if same_but_time(&known.record, &copy) => Err(Skip {

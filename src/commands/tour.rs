@@ -20,19 +20,34 @@ const SKILL: &str = "---\nname: ci-helper\ndescription: Keeps the build pipeline
 const SKILL_FOLDER: &str = ".claude/skills/ci-helper";
 
 pub fn run(args: &Tour, ctx: &Ctx) -> Result<Done> {
-    let folder = tempfile::Builder::new().prefix("self-learning-tour-").tempdir().map_err(|error| {
-        Error::new(Kind::Failed, "no_temporary_folder", format!("cannot make a temporary folder: {error}"))
-    })?;
+    let folder = tempfile::Builder::new()
+        .prefix("self-learning-tour-")
+        .tempdir()
+        .map_err(|error| {
+            Error::new(
+                Kind::Failed,
+                "no_temporary_folder",
+                format!("cannot make a temporary folder: {error}"),
+            )
+        })?;
     let mut guide = Guide::new(folder.path(), ctx)?;
     first_session(&mut guide)?;
     let card = second_session(&mut guide)?;
     graduation(&mut guide, &card)?;
     let steps = guide.steps;
     let failed = steps.iter().filter(|step| !step.ok).count();
-    let repository = if args.keep { Some(folder.keep().join("repository").display().to_string()) } else { None };
+    let repository = if args.keep {
+        Some(folder.keep().join("repository").display().to_string())
+    } else {
+        None
+    };
     let complaint = (failed > 0).then(|| {
-        Error::new(Kind::Failed, "tour_failed", format!("{failed} step(s) of the tour are not as they should be"))
-            .hint("self-learning tour --keep leaves the repository to look at")
+        Error::new(
+            Kind::Failed,
+            "tour_failed",
+            format!("{failed} step(s) of the tour are not as they should be"),
+        )
+        .hint("self-learning tour --keep leaves the repository to look at")
     });
     Ok(Done {
         report: Report::Tour(report::Tour {
@@ -105,7 +120,12 @@ fn first_session(guide: &mut Guide) -> Result<()> {
         &["list", "--query", "benchmark job cannot find its input"],
         "",
         "An empty memory says so; the agent goes on without inventing one.",
-        |run| run.expect(run.json["count"] == 0 && run.json["message"].is_string(), "the empty answer is not said"),
+        |run| {
+            run.expect(
+                run.json["count"] == 0 && run.json["message"].is_string(),
+                "the empty answer is not said",
+            )
+        },
     )?;
     let payload = learnings().to_string();
     guide.step(
@@ -126,11 +146,18 @@ fn second_session(guide: &mut Guide) -> Result<String> {
     let mut card = String::new();
     guide.step(
         "Next day, another session: ask in other words",
-        &["list", "--query", "dependency missing in pipeline although lockfile changed, stale cache"],
+        &[
+            "list",
+            "--query",
+            "dependency missing in pipeline although lockfile changed, stale cache",
+        ],
         "",
         "The right card comes first, whatever the words and their order.",
         |run| {
-            card = run.json["items"][0]["id"].as_str().unwrap_or_default().to_owned();
+            card = run.json["items"][0]["id"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
             let title = run.json["items"][0]["title"].as_str().unwrap_or_default();
             run.expect(title.starts_with("A cache key"), "another card comes first")
         },
@@ -144,7 +171,13 @@ fn second_session(guide: &mut Guide) -> Result<String> {
     )?;
     guide.step(
         "Say that the card helped",
-        &["use", "--aha", &card, "--context", "fixed the nightly build"],
+        &[
+            "use",
+            "--aha",
+            &card,
+            "--context",
+            "fixed the nightly build",
+        ],
         "",
         "Use is what makes a card rise.",
         |run| run.expect(run.code == 0, "use fails"),
@@ -184,7 +217,12 @@ fn second_session(guide: &mut Guide) -> Result<String> {
         &["review"],
         "",
         "The learnings themselves, what to do next, and what is ready to graduate.",
-        |run| run.expect(run.text.contains(&card) && run.text.contains("Ready to graduate"), "the card is not ready"),
+        |run| {
+            run.expect(
+                run.text.contains(&card) && run.text.contains("Ready to graduate"),
+                "the card is not ready",
+            )
+        },
     )?;
     Ok(card)
 }
@@ -205,13 +243,22 @@ struct Seen<'a> {
 
 impl Seen<'_> {
     fn outcomes(&self, name: &str) -> usize {
-        let results = self.json["results"].as_array().map_or(&[][..], Vec::as_slice);
-        results.iter().filter(|item| item["outcome"] == name).count()
+        let results = self.json["results"]
+            .as_array()
+            .map_or(&[][..], Vec::as_slice);
+        results
+            .iter()
+            .filter(|item| item["outcome"] == name)
+            .count()
     }
 
     #[expect(clippy::unused_self, reason = "reads as a sentence at the call")]
     fn expect(&self, held: bool, problem: &str) -> std::result::Result<(), String> {
-        if held { Ok(()) } else { Err(problem.to_owned()) }
+        if held {
+            Ok(())
+        } else {
+            Err(problem.to_owned())
+        }
     }
 }
 
@@ -228,7 +275,11 @@ impl Guide {
         let skill = repository.join(SKILL_FOLDER);
         make_folder(&skill)?;
         make_folder(&repository.join(".git"))?;
-        replace::file(&skill.join("SKILL.md"), SKILL.as_bytes(), replace::Durability::Derived)?;
+        replace::file(
+            &skill.join("SKILL.md"),
+            SKILL.as_bytes(),
+            replace::Durability::Derived,
+        )?;
         let user = "tour".to_owned();
         Ok(Guide {
             ctx: Ctx {
@@ -279,9 +330,17 @@ impl Guide {
             Ok(done) => {
                 let json = serde_json::from_str(&render::report(&done.report, Form::Json, style));
                 let code = done.complaint.as_ref().map_or(0, Error::exit_code);
-                (code, json.unwrap_or_default(), render::report(&done.report, Form::Text, style))
+                (
+                    code,
+                    json.unwrap_or_default(),
+                    render::report(&done.report, Form::Text, style),
+                )
             }
-            Err(error) => (error.exit_code(), Value::Null, render::complaint(&error, false)),
+            Err(error) => (
+                error.exit_code(),
+                Value::Null,
+                render::complaint(&error, false),
+            ),
         };
         text = text.replace(&self.ctx.repo_root.display().to_string(), ".");
         let stored = std::fs::read(self.ctx.store.join("aha_cards.jsonl")).unwrap_or_default();
@@ -297,7 +356,14 @@ impl Guide {
         Ok(())
     }
 
-    fn keep(&mut self, title: &str, command: String, output: String, meaning: &str, problem: Option<String>) {
+    fn keep(
+        &mut self,
+        title: &str,
+        command: String,
+        output: String,
+        meaning: &str,
+        problem: Option<String>,
+    ) {
         self.steps.push(TourStep {
             title: title.to_owned(),
             command,
@@ -316,10 +382,17 @@ fn make_folder(path: &PathBuf) -> Result<()> {
 /// The command line as a person would type it.
 fn shown(arguments: &[&str], with_input: bool) -> String {
     let quoted = arguments.iter().map(|word| {
-        let plain = |character: char| character.is_ascii_alphanumeric() || "-_./:,=".contains(character);
-        if word.chars().all(plain) { (*word).to_owned() } else { format!("\"{word}\"") }
+        let plain =
+            |character: char| character.is_ascii_alphanumeric() || "-_./:,=".contains(character);
+        if word.chars().all(plain) {
+            (*word).to_owned()
+        } else {
+            format!("\"{word}\"")
+        }
     });
-    let mut words: Vec<String> = std::iter::once("self-learning".to_owned()).chain(quoted).collect();
+    let mut words: Vec<String> = std::iter::once("self-learning".to_owned())
+        .chain(quoted)
+        .collect();
     if with_input {
         words.push("< learnings.json".to_owned());
     }

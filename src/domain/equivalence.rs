@@ -34,8 +34,16 @@ impl Keys {
     fn of(map: &Map<String, Value>) -> Keys {
         let (title, when) = (part(map, "title"), part(map, "when_to_use"));
         let skill = part(map, "primary_skill");
-        let skill = if is_unknown_skill(&skill) { String::new() } else { skill };
-        let given = map.get("key").and_then(Value::as_str).map(str::trim).filter(|key| !key.is_empty());
+        let skill = if is_unknown_skill(&skill) {
+            String::new()
+        } else {
+            skill
+        };
+        let given = map
+            .get("key")
+            .and_then(Value::as_str)
+            .map(str::trim)
+            .filter(|key| !key.is_empty());
         let v1 = match given {
             Some(key) => format!("key:{}", key.to_lowercase()),
             None => without_outer_bars(format!("{skill}|{title}|{when}")),
@@ -72,8 +80,8 @@ fn part(map: &Map<String, Value>, key: &str) -> String {
 
 /// Words between which order tells: with one of these a text is not a bag of words.
 const DIRECTIONS: [&str; 20] = [
-    "to", "from", "into", "before", "after", "than", "over", "under", "instead", "of", "not", "no", "without",
-    "when", "if", "unless", "until", "by", "via", "rather",
+    "to", "from", "into", "before", "after", "than", "over", "under", "instead", "of", "not", "no",
+    "without", "when", "if", "unless", "until", "by", "via", "rather",
 ];
 
 /// The words of a text, folded; in alphabetical order where their order does not tell.
@@ -117,7 +125,10 @@ impl KeyTable {
         }
         if let Some(key) = keys.loose {
             let holders = self.loose.entry(key).or_default();
-            if !holders.iter().any(|(holder, held)| holder == id && *held == keys.skill) {
+            if !holders
+                .iter()
+                .any(|(holder, held)| holder == id && *held == keys.skill)
+            {
                 holders.push((id.to_owned(), keys.skill));
             }
         }
@@ -127,7 +138,10 @@ impl KeyTable {
     pub fn find(&self, map: &Map<String, Value>) -> Option<&str> {
         let keys = Keys::of(map);
         if keys.is_named()
-            && let Some(id) = self.exact.get(&keys.v1).or_else(|| self.exact.get(&keys.legacy))
+            && let Some(id) = self
+                .exact
+                .get(&keys.v1)
+                .or_else(|| self.exact.get(&keys.legacy))
         {
             return Some(id);
         }
@@ -143,7 +157,9 @@ impl KeyTable {
             let alone = holders.iter().all(|(holder, _)| holder == first);
             (keys.skill.is_empty() && alone).then(|| &holders[0])
         };
-        same.or_else(unassigned).or_else(only).map(|(id, _)| id.as_str())
+        same.or_else(unassigned)
+            .or_else(only)
+            .map(|(id, _)| id.as_str())
     }
 }
 
@@ -152,7 +168,10 @@ pub fn word_overlap(left: &str, right: &str) -> f64 {
     let words = |text: &str| -> std::collections::BTreeSet<String> {
         let folded = comparison_key(text);
         let parts = folded.split(|character: char| !character.is_alphanumeric());
-        parts.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        parts
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect()
     };
     let (left, right) = (words(left), words(right));
     if left.is_empty() || right.is_empty() {
@@ -181,34 +200,74 @@ mod tests {
 
     #[test]
     fn spelling_does_not_make_a_second_card() {
-        let stored = table(&[("a", json!({"title": "Retry on rate limit", "when_to_use": "HTTP 429 from the API", "primary_skill": "jira"}))]);
-        for title in ["Retry  on rate limit.", "retry on rate-limit", "Rate limit: retry on", "Ｒetry on rate limit"] {
-            let card = map(json!({"title": title, "when_to_use": "HTTP 429 from the API", "primary_skill": "jira"}));
+        let stored = table(&[(
+            "a",
+            json!({"title": "Retry on rate limit", "when_to_use": "HTTP 429 from the API", "primary_skill": "jira"}),
+        )]);
+        for title in [
+            "Retry  on rate limit.",
+            "retry on rate-limit",
+            "Rate limit: retry on",
+            "Ｒetry on rate limit",
+        ] {
+            let card = map(
+                json!({"title": title, "when_to_use": "HTTP 429 from the API", "primary_skill": "jira"}),
+            );
             assert_eq!(stored.find(&card), Some("a"), "{title}");
         }
-        let unassigned = map(json!({"title": "Retry on rate limit", "when_to_use": "HTTP 429 from the API"}));
+        let unassigned =
+            map(json!({"title": "Retry on rate limit", "when_to_use": "HTTP 429 from the API"}));
         assert_eq!(stored.find(&unassigned), Some("a"));
-        let elsewhere = map(json!({"title": "Retry on rate limit", "when_to_use": "HTTP 429 from the API", "primary_skill": "github"}));
+        let elsewhere = map(
+            json!({"title": "Retry on rate limit", "when_to_use": "HTTP 429 from the API", "primary_skill": "github"}),
+        );
         assert_eq!(stored.find(&elsewhere), None);
     }
 
     #[test]
     fn direction_tells() {
-        let stored = table(&[("a", json!({"title": "convert cents to euro", "when_to_use": "w"}))]);
-        assert_eq!(stored.find(&map(json!({"title": "convert euro to cents", "when_to_use": "w"}))), None);
+        let stored = table(&[(
+            "a",
+            json!({"title": "convert cents to euro", "when_to_use": "w"}),
+        )]);
+        assert_eq!(
+            stored.find(&map(
+                json!({"title": "convert euro to cents", "when_to_use": "w"})
+            )),
+            None
+        );
     }
 
     #[test]
     fn cards_without_a_title_do_not_join_strangers() {
-        let stored = table(&[("a", json!({"problem": "rate limit 429", "primary_skill": "api"}))]);
-        assert_eq!(stored.find(&map(json!({"problem": "webhook signature", "primary_skill": "api"}))), None);
-        assert_eq!(stored.find(&map(json!({"problem": "Rate limit 429!", "primary_skill": "api"}))), Some("a"));
+        let stored = table(&[(
+            "a",
+            json!({"problem": "rate limit 429", "primary_skill": "api"}),
+        )]);
+        assert_eq!(
+            stored.find(&map(
+                json!({"problem": "webhook signature", "primary_skill": "api"})
+            )),
+            None
+        );
+        assert_eq!(
+            stored.find(&map(
+                json!({"problem": "Rate limit 429!", "primary_skill": "api"})
+            )),
+            Some("a")
+        );
     }
 
     #[test]
     fn an_explicit_key_alone_decides() {
         let stored = table(&[("a", json!({"title": "x", "key": "Bulk-Delete "}))]);
-        assert_eq!(stored.find(&map(json!({"title": "y", "key": "bulk-delete"}))), Some("a"));
-        assert_eq!(stored.find(&map(json!({"title": "x", "key": "other"}))), None);
+        assert_eq!(
+            stored.find(&map(json!({"title": "y", "key": "bulk-delete"}))),
+            Some("a")
+        );
+        assert_eq!(
+            stored.find(&map(json!({"title": "x", "key": "other"}))),
+            None
+        );
     }
 }

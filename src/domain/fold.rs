@@ -118,7 +118,9 @@ pub fn entries(kind: LogKind, bytes: &[u8], first_line: usize) -> (Vec<Entry>, V
         entries: Vec::new(),
         diagnostics: Vec::new(),
     };
-    for_each_line(bytes, first_line, |number, line, terminated| reader.line(number, line, terminated));
+    for_each_line(bytes, first_line, |number, line, terminated| {
+        reader.line(number, line, terminated)
+    });
     (reader.entries, reader.diagnostics)
 }
 
@@ -138,11 +140,15 @@ pub fn signal_totals(bytes: &[u8]) -> (Totals, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     for_each_line(bytes, 1, |number, line, terminated| {
         let text = std::str::from_utf8(line).ok().filter(|_| is_plain(line));
-        if let Some(plain) = text.and_then(|text| serde_json::from_str::<PlainSignal<'_>>(text).ok()) {
+        if let Some(plain) =
+            text.and_then(|text| serde_json::from_str::<PlainSignal<'_>>(text).ok())
+        {
             return totals.add(plain.kind, plain.aha_id, plain.rec_id, plain.ts);
         }
         let (entries, found) = entries_of_line(LogKind::Signals, number, line, terminated);
-        entries.iter().for_each(|entry| totals.add_record(&entry.record));
+        entries
+            .iter()
+            .for_each(|entry| totals.add_record(&entry.record));
         diagnostics.extend(found);
     });
     (totals, diagnostics)
@@ -157,7 +163,9 @@ pub fn is_plain(line: &[u8]) -> bool {
     line.len() <= MAX_LINE_BYTES
         && line.first() == Some(&b'{')
         && memchr::memmem::find(line, b"\\u").is_none()
-        && memchr::memchr2_iter(b'{', b'[', line).nth(PLAIN_OPENINGS).is_none()
+        && memchr::memchr2_iter(b'{', b'[', line)
+            .nth(PLAIN_OPENINGS)
+            .is_none()
 }
 
 /// The records of one line, and what was wrong with it.
@@ -177,7 +185,11 @@ pub fn entries_of_line(
 }
 
 /// Visit the lines of a log: number, bytes without the line end, and whether there was one.
-pub fn for_each_line<'a>(bytes: &'a [u8], first_line: usize, mut visit: impl FnMut(usize, &'a [u8], bool)) {
+pub fn for_each_line<'a>(
+    bytes: &'a [u8],
+    first_line: usize,
+    mut visit: impl FnMut(usize, &'a [u8], bool),
+) {
     let mut rest = bytes;
     let mut number = first_line;
     while !rest.is_empty() {
@@ -407,11 +419,19 @@ impl Log {
     pub fn lines(&self) -> Vec<LogLine<'_>> {
         let old = self.superseded.iter().map(|old| {
             let id = self.items[old.item].id.as_str();
-            let line = LogLine { id, line: old.line, record: &old.record };
+            let line = LogLine {
+                id,
+                line: old.line,
+                record: &old.record,
+            };
             (old.position, line)
         });
         let current = self.items.iter().map(|item| {
-            let line = LogLine { id: &item.id, line: item.line, record: &item.record };
+            let line = LogLine {
+                id: &item.id,
+                line: item.line,
+                record: &item.record,
+            };
             (item.position, line)
         });
         let mut lines: Vec<_> = old.chain(current).collect();
@@ -440,7 +460,13 @@ mod tests {
 
     fn cards(text: &[u8]) -> (Log, Vec<&'static str>) {
         let (log, diagnostics) = fold(LogKind::Cards, text);
-        (log, diagnostics.iter().map(|found| found.problem.code()).collect())
+        (
+            log,
+            diagnostics
+                .iter()
+                .map(|found| found.problem.code())
+                .collect(),
+        )
     }
 
     #[test]
@@ -452,7 +478,14 @@ mod tests {
         assert_eq!(state.items.len(), 3);
         assert_eq!(
             codes,
-            ["not_an_object", "not_an_object", "not_json", "not_utf8", "missing_id", "torn_line"]
+            [
+                "not_an_object",
+                "not_an_object",
+                "not_json",
+                "not_utf8",
+                "missing_id",
+                "torn_line"
+            ]
         );
     }
 

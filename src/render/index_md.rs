@@ -34,7 +34,12 @@ pub fn render(index: &Index) -> String {
 }
 
 fn entry(line: &IndexLine) -> String {
-    format!("- **{}** (`{}`, {}\n", inline(&cut(&line.title, TITLE)), inline(&line.id), inline(&line.detail))
+    format!(
+        "- **{}** (`{}`, {}\n",
+        inline(&cut(&line.title, TITLE)),
+        inline(&line.id),
+        inline(&line.detail)
+    )
 }
 
 #[cfg(test)]

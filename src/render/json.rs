@@ -31,7 +31,10 @@ pub fn failure(error: &Error) -> String {
 
 /// One value per line.
 pub fn lines(values: &[Value]) -> String {
-    values.iter().map(|value| serialised(value, CompactFormatter)).collect()
+    values
+        .iter()
+        .map(|value| serialised(value, CompactFormatter))
+        .collect()
 }
 
 fn pretty(value: &impl Serialize) -> String {
@@ -41,7 +44,9 @@ fn pretty(value: &impl Serialize) -> String {
 fn serialised(value: &impl Serialize, layout: impl Formatter) -> String {
     let mut out = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut out, Printable(layout));
-    value.serialize(&mut serializer).expect("reports have text keys, and memory takes every byte");
+    value
+        .serialize(&mut serializer)
+        .expect("reports have text keys, and memory takes every byte");
     out.push(b'\n');
     String::from_utf8(out).expect("JSON of texts is text")
 }
@@ -50,14 +55,29 @@ fn serialised(value: &impl Serialize, layout: impl Formatter) -> String {
 struct Printable<F>(F);
 
 impl<F: Formatter> Formatter for Printable<F> {
-    fn write_number_str<W: ?Sized + Write>(&mut self, writer: &mut W, value: &str) -> io::Result<()> {
-        let value = if value.ends_with(['N', 'y']) { "null" } else { value };
+    fn write_number_str<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        value: &str,
+    ) -> io::Result<()> {
+        let value = if value.ends_with(['N', 'y']) {
+            "null"
+        } else {
+            value
+        };
         self.0.write_number_str(writer, value)
     }
 
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
         let mut from = 0;
-        for (at, character) in fragment.char_indices().filter(|(_, character)| steers(*character)) {
+        for (at, character) in fragment
+            .char_indices()
+            .filter(|(_, character)| steers(*character))
+        {
             self.0.write_string_fragment(writer, &fragment[from..at])?;
             write!(writer, "\\u{:04x}", u32::from(character))?;
             from = at + character.len_utf8();
@@ -73,7 +93,11 @@ impl<F: Formatter> Formatter for Printable<F> {
         self.0.end_array(writer)
     }
 
-    fn begin_array_value<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+    fn begin_array_value<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
         self.0.begin_array_value(writer, first)
     }
 
@@ -89,7 +113,11 @@ impl<F: Formatter> Formatter for Printable<F> {
         self.0.end_object(writer)
     }
 
-    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+    fn begin_object_key<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
         self.0.begin_object_key(writer, first)
     }
 

@@ -4,7 +4,11 @@ use crate::guard::markdown;
 
 /// `1 card`, `2 cards`.
 pub fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
 }
 
 /// The first `length` characters on one line, with `…` where something is left out.

@@ -30,9 +30,12 @@ fn updating() -> bool {
 /// The files whose examples run: name from the root, and the folder of the sandbox they run in.
 fn documents() -> Vec<String> {
     let mut names = vec!["README.md".to_owned(), "SKILL.md".to_owned()];
-    let references = fs::read_dir(root().join("references")).expect("references").flatten();
-    let mut references: Vec<String> =
-        references.map(|entry| format!("references/{}", entry.file_name().to_string_lossy())).collect();
+    let references = fs::read_dir(root().join("references"))
+        .expect("references")
+        .flatten();
+    let mut references: Vec<String> = references
+        .map(|entry| format!("references/{}", entry.file_name().to_string_lossy()))
+        .collect();
     references.sort();
     names.extend(references);
     names
@@ -51,7 +54,10 @@ fn blocks(text: &str) -> Vec<Block> {
     let mut found = Vec::new();
     let mut open: Option<(String, Block)> = None;
     for (at, line) in text.lines().enumerate() {
-        let ticks: String = line.chars().take_while(|character| *character == '`').collect();
+        let ticks: String = line
+            .chars()
+            .take_while(|character| *character == '`')
+            .collect();
         match &mut open {
             Some((fence, block)) => {
                 if line.trim_end() == fence.as_str() {
@@ -94,7 +100,9 @@ fn steps(block: &Block) -> Vec<Step> {
             in_command = true;
             continue;
         }
-        let step = steps.last_mut().unwrap_or_else(|| panic!("line {}: no command before `{line}`", block.line));
+        let step = steps
+            .last_mut()
+            .unwrap_or_else(|| panic!("line {}: no command before `{line}`", block.line));
         match line.strip_prefix("> ").filter(|_| in_command) {
             Some(more) => step.command.push_str(&format!("\n{more}")),
             None => {
@@ -110,7 +118,9 @@ fn steps(block: &Block) -> Vec<Step> {
 fn lines_match(expected: &[String], actual: &[&str]) -> bool {
     match expected.split_first() {
         None => actual.is_empty(),
-        Some((first, rest)) if first == "..." => (0..=actual.len()).any(|skip| lines_match(rest, &actual[skip..])),
+        Some((first, rest)) if first == "..." => {
+            (0..=actual.len()).any(|skip| lines_match(rest, &actual[skip..]))
+        }
         Some((first, rest)) => match actual.split_first() {
             Some((line, others)) => line_matches(first, line) && lines_match(rest, others),
             None => false,
@@ -139,14 +149,20 @@ impl Stage {
         let sandbox = Sandbox::new();
         let skill = sandbox.repo().join(".claude/skills").join(NAME);
         install(&skill);
-        let folder = if document == "SKILL.md" { skill } else { sandbox.repo() };
+        let folder = if document == "SKILL.md" {
+            skill
+        } else {
+            sandbox.repo()
+        };
         Stage { sandbox, folder }
     }
 
     /// Run a shell script; its output with the places of the sandbox under the names that the
     /// documents use, standard error included.
     fn shell(&self, script: &str) -> (i32, String) {
-        let binaries = Path::new(crate::support::BINARY).parent().expect("a folder");
+        let binaries = Path::new(crate::support::BINARY)
+            .parent()
+            .expect("a folder");
         let mut command = self.sandbox.command("sh");
         let path = format!("{}:{}", binaries.display(), inherited_path());
         command
@@ -160,7 +176,10 @@ impl Stage {
         let named = run
             .stdout
             .replace(&self.sandbox.repo().display().to_string(), "/home/dev/app")
-            .replace(&self.sandbox.root().join("home").display().to_string(), "/home/dev");
+            .replace(
+                &self.sandbox.root().join("home").display().to_string(),
+                "/home/dev",
+            );
         (run.code, named)
     }
 
@@ -176,7 +195,9 @@ impl Stage {
         let (_, output) = self.shell(&script);
         let parts: Vec<&str> = output.split('\u{1e}').collect();
         let pairs = parts.chunks_exact(2);
-        pairs.map(|pair| (pair[1].parse().unwrap_or(-1), pair[0].to_owned())).collect()
+        pairs
+            .map(|pair| (pair[1].parse().unwrap_or(-1), pair[0].to_owned()))
+            .collect()
     }
 }
 
@@ -203,13 +224,27 @@ fn copy(from: &Path, to: &Path) {
     fs::copy(from, to).expect("a copy");
 }
 
-const TAGS: [&str; 8] = ["console", "sh", "bash", "text", "json", "markdown", "yaml", "powershell"];
+const TAGS: [&str; 8] = [
+    "console",
+    "sh",
+    "bash",
+    "text",
+    "json",
+    "markdown",
+    "yaml",
+    "powershell",
+];
 
 #[test]
 fn every_block_says_what_it_is() {
     for name in documents() {
         for block in blocks(&text_of(&name)) {
-            assert!(TAGS.contains(&block.tag.as_str()), "{name}:{}: the tag `{}`", block.line, block.tag);
+            assert!(
+                TAGS.contains(&block.tag.as_str()),
+                "{name}:{}: the tag `{}`",
+                block.line,
+                block.tag
+            );
             if block.tag == "json" {
                 let body = block.body.join("\n");
                 let parsed = serde_json::from_str::<Value>(&body);
@@ -224,10 +259,21 @@ fn every_block_says_what_it_is() {
 fn build_commands_are_run_by_the_ci_script() {
     let script = text_of(".ci/run");
     for name in documents() {
-        for block in blocks(&text_of(&name)).iter().filter(|block| block.tag == "bash") {
-            for line in block.body.iter().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+        for block in blocks(&text_of(&name))
+            .iter()
+            .filter(|block| block.tag == "bash")
+        {
+            for line in block
+                .body
+                .iter()
+                .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
+            {
                 let command = line.split(" #").next().unwrap_or(line).trim();
-                assert!(script.contains(command), "{name}:{}: .ci/run does not run `{command}`", block.line);
+                assert!(
+                    script.contains(command),
+                    "{name}:{}: .ci/run does not run `{command}`",
+                    block.line
+                );
             }
         }
     }
@@ -245,7 +291,8 @@ fn examples_do_what_they_show() {
         for block in blocks(&text) {
             match block.tag.as_str() {
                 "sh" => {
-                    let (code, output) = stage.shell(&format!("set -eu\n{}", block.body.join("\n")));
+                    let (code, output) =
+                        stage.shell(&format!("set -eu\n{}", block.body.join("\n")));
                     if code != 0 {
                         wrong.push(format!("{name}:{}: exit {code}\n{output}", block.line));
                     }
@@ -256,15 +303,23 @@ fn examples_do_what_they_show() {
                     let mut body = Vec::new();
                     let mut differs = results.len() != steps.len();
                     for (at, (step, (code, output))) in steps.iter().zip(&results).enumerate() {
-                        let asked = steps.get(at + 1).is_some_and(|next| next.command == "echo $?");
+                        let asked = steps
+                            .get(at + 1)
+                            .is_some_and(|next| next.command == "echo $?");
                         if *code != 0 && !asked {
-                            wrong.push(format!("{name}:{}: `{}` exits with {code}\n{output}", block.line, step.command));
+                            wrong.push(format!(
+                                "{name}:{}: `{}` exits with {code}\n{output}",
+                                block.line, step.command
+                            ));
                         }
                         let actual: Vec<&str> = output.lines().collect();
                         let same = step.expected.is_empty() || lines_match(&step.expected, &actual);
                         if !same {
                             differs = true;
-                            wrong.push(format!("{name}:{}: `{}` prints\n{output}", block.line, step.command));
+                            wrong.push(format!(
+                                "{name}:{}: `{}` prints\n{output}",
+                                block.line, step.command
+                            ));
                         }
                         body.push(format!("$ {}", step.command.replace('\n', "\n> ")));
                         if same {
@@ -287,7 +342,12 @@ fn examples_do_what_they_show() {
             write(&root().join(&name), updated.join("\n") + "\n");
         }
     }
-    assert!(wrong.is_empty(), "{} examples differ (SELF_LEARNING_UPDATE_DOCS=1 rewrites them)\n\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} examples differ (SELF_LEARNING_UPDATE_DOCS=1 rewrites them)\n\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -298,15 +358,25 @@ fn links_lead_somewhere() {
     for name in names {
         let text = text_of(&name);
         let folder = Path::new(&name).parent().expect("a folder").to_owned();
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
             if target.contains("://") || target.starts_with("mailto:") {
                 continue;
             }
             let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
-            let file = if path.is_empty() { PathBuf::from(&name) } else { folder.join(path) };
+            let file = if path.is_empty() {
+                PathBuf::from(&name)
+            } else {
+                folder.join(path)
+            };
             if !root().join(&file).exists() {
                 wrong.push(format!("{name}: `{target}` is not there"));
-            } else if !anchor.is_empty() && !headings(&text_of(&file.display().to_string())).contains(anchor) {
+            } else if !anchor.is_empty()
+                && !headings(&text_of(&file.display().to_string())).contains(anchor)
+            {
                 wrong.push(format!("{name}: `{target}` has no such heading"));
             }
         }
@@ -320,7 +390,9 @@ fn headings(text: &str) -> BTreeSet<String> {
     lines
         .map(|line| {
             let title = line.trim_start_matches('#').trim().to_lowercase();
-            let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+            let kept = title
+                .chars()
+                .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
             kept.map(|c| if c == ' ' { '-' } else { c }).collect()
         })
         .collect()
@@ -337,17 +409,40 @@ fn the_skill_is_one_by_the_specification() {
         let (key, value) = line.split_once(':').unwrap_or_else(|| panic!("`{line}`"));
         fields.push((key.to_owned(), value.trim().trim_matches('"').to_owned()));
     }
-    let allowed = ["name", "description", "license", "compatibility", "metadata", "allowed-tools"];
-    assert!(fields.iter().all(|(key, _)| allowed.contains(&key.as_str())), "{fields:?}");
-    let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let allowed = [
+        "name",
+        "description",
+        "license",
+        "compatibility",
+        "metadata",
+        "allowed-tools",
+    ];
+    assert!(
+        fields
+            .iter()
+            .all(|(key, _)| allowed.contains(&key.as_str())),
+        "{fields:?}"
+    );
+    let field = |name: &str| {
+        fields
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    };
     assert_eq!(field("name"), Some(NAME));
     let description = field("description").expect("a description");
-    assert!((40..=1024).contains(&description.chars().count()), "{description}");
+    assert!(
+        (40..=1024).contains(&description.chars().count()),
+        "{description}"
+    );
     assert!(description.contains("Use "), "it says when: {description}");
     assert!(field("compatibility").is_none_or(|text| (1..=500).contains(&text.chars().count())));
     assert!(body.lines().count() < 500);
     for name in documents() {
-        assert!(name.matches('/').count() <= 1, "references stand one level deep: {name}");
+        assert!(
+            name.matches('/').count() <= 1,
+            "references stand one level deep: {name}"
+        );
     }
 }
 
@@ -361,17 +456,26 @@ fn the_command_reference_is_the_help() {
     let mut section = |title: &str, arguments: &[&str]| {
         let help = sandbox.run(arguments).ok().stdout;
         let lines: Vec<&str> = help.trim_end().lines().map(str::trim_end).collect();
-        text.push_str(&format!("\n## {title}\n\n```text\n{}\n```\n", lines.join("\n")));
+        text.push_str(&format!(
+            "\n## {title}\n\n```text\n{}\n```\n",
+            lines.join("\n")
+        ));
     };
     section("self-learning", &["--help"]);
-    for verb in Cli::command().get_subcommands().filter(|verb| !verb.is_hide_set()) {
+    for verb in Cli::command()
+        .get_subcommands()
+        .filter(|verb| !verb.is_hide_set())
+    {
         section(verb.get_name(), &[verb.get_name(), "--help"]);
     }
     if updating() {
         write(&root().join("references/CLI.md"), &text);
     }
     let stored = fs::read_to_string(root().join("references/CLI.md")).unwrap_or_default();
-    assert!(stored == text, "references/CLI.md is not what --help says; SELF_LEARNING_UPDATE_DOCS=1 cargo test docs");
+    assert!(
+        stored == text,
+        "references/CLI.md is not what --help says; SELF_LEARNING_UPDATE_DOCS=1 cargo test docs"
+    );
 }
 
 /// Each recorded run in which we differ on purpose is named with its reason.
@@ -383,18 +487,32 @@ fn every_difference_is_explained() {
     let text = text_of("references/COMPATIBILITY.md");
     for entry in &differences {
         let field = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
-        let step = entry["step"].as_u64().unwrap_or_else(|| panic!("a step: {entry}"));
-        assert!(!field("why").is_empty() && field("defect").starts_with("D-"), "{entry}");
-        let named = text.lines().filter(|line| line.starts_with('|')).any(|row| {
-            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-            cells.len() > 4
-                && cells[1] == format!("`{}`", field("scenario"))
-                && cells[2].split(", ").any(|number| number.parse() == Ok(step))
-                && cells[3] == field("defect")
-        });
+        let step = entry["step"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("a step: {entry}"));
+        assert!(
+            !field("why").is_empty() && field("defect").starts_with("D-"),
+            "{entry}"
+        );
+        let named = text
+            .lines()
+            .filter(|line| line.starts_with('|'))
+            .any(|row| {
+                let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+                cells.len() > 4
+                    && cells[1] == format!("`{}`", field("scenario"))
+                    && cells[2]
+                        .split(", ")
+                        .any(|number| number.parse() == Ok(step))
+                    && cells[3] == field("defect")
+            });
         assert!(named, "COMPATIBILITY.md does not explain {entry}");
         let defect = format!("| {} |", field("defect"));
-        assert!(text.contains(&defect), "COMPATIBILITY.md has no row for {}", field("defect"));
+        assert!(
+            text.contains(&defect),
+            "COMPATIBILITY.md has no row for {}",
+            field("defect")
+        );
     }
 }
 
@@ -412,7 +530,10 @@ mod wrapper {
     }
 
     fn found(run: Run) {
-        assert_eq!(run.ok().stdout, format!("self-learning {}\n", env!("CARGO_PKG_VERSION")));
+        assert_eq!(
+            run.ok().stdout,
+            format!("self-learning {}\n", env!("CARGO_PKG_VERSION"))
+        );
     }
 
     #[test]
@@ -425,11 +546,19 @@ mod wrapper {
         let system = format!("{}:/usr/bin:/bin", scripts.display());
         let missing = run(&sandbox, &skill, &system, None).code(127);
         assert_eq!(missing.stdout, "");
-        assert!(missing.stderr.contains("cargo install"), "{}", missing.stderr);
+        assert!(
+            missing.stderr.contains("cargo install"),
+            "{}",
+            missing.stderr
+        );
         assert!(!missing.stderr.contains("http"), "{}", missing.stderr);
 
         found(run(&sandbox, &skill, &system, Some(Path::new(BINARY))));
-        let folder = Path::new(BINARY).parent().expect("a folder").display().to_string();
+        let folder = Path::new(BINARY)
+            .parent()
+            .expect("a folder")
+            .display()
+            .to_string();
         found(run(&sandbox, &skill, &format!("{system}:{folder}"), None));
         for place in ["bin", "target/release"] {
             let copy = skill.join(place).join("self-learning");
@@ -438,8 +567,18 @@ mod wrapper {
             found(run(&sandbox, &skill, &system, None));
             fs::remove_file(copy).expect("removed");
         }
-        let wrong = run(&sandbox, &skill, &system, Some(Path::new("/nowhere/self-learning"))).code(127);
-        assert!(wrong.stderr.contains("SELF_LEARNING_BIN"), "{}", wrong.stderr);
+        let wrong = run(
+            &sandbox,
+            &skill,
+            &system,
+            Some(Path::new("/nowhere/self-learning")),
+        )
+        .code(127);
+        assert!(
+            wrong.stderr.contains("SELF_LEARNING_BIN"),
+            "{}",
+            wrong.stderr
+        );
     }
 
     #[test]
@@ -448,11 +587,19 @@ mod wrapper {
         let skill = sandbox.root().join("skill with blanks");
         install(&skill);
         let mut command = sandbox.command(skill.join("scripts/self-learning"));
-        command.env("SELF_LEARNING_BIN", BINARY).args(["record", "--title", "two words", "--when", "a \"quote\""]);
+        command.env("SELF_LEARNING_BIN", BINARY).args([
+            "record",
+            "--title",
+            "two words",
+            "--when",
+            "a \"quote\"",
+        ]);
         let written = finish(command, b"").ok().json();
         assert_eq!(written["results"][0]["title"], "two words");
         let mut command = sandbox.command(skill.join("scripts/self-learning"));
-        command.env("SELF_LEARNING_BIN", BINARY).args(["show", "aha_none"]);
+        command
+            .env("SELF_LEARNING_BIN", BINARY)
+            .args(["show", "aha_none"]);
         assert_eq!(finish(command, b"").code, 4);
     }
 }
