@@ -228,8 +228,90 @@ fn second_session(guide: &mut Guide) -> Result<String> {
 }
 
 fn graduation(guide: &mut Guide, card: &str) -> Result<()> {
-    let _ = (guide, card);
-    Ok(())
+    let export = [
+        "export-backport",
+        "--skill-path",
+        SKILL_FOLDER,
+        "--ids",
+        card,
+    ];
+    let (mut plan, mut patch, mut backport) = (String::new(), String::new(), String::new());
+    guide.step(
+        "Plan to graduate the card into a skill",
+        &[&export[..], &["--make-diff"]].concat(),
+        "",
+        "A diff to read, what it costs in tokens, and a plan; the skill is not touched.",
+        |run| {
+            let field = |key: &str| run.json[key].as_str().unwrap_or_default().to_owned();
+            (plan, patch, backport) = (
+                field("plan_sha256"),
+                field("patch_path"),
+                field("backport_id"),
+            );
+            run.expect(
+                !plan.is_empty() && run.json["applied"] == false,
+                "there is no plan",
+            )
+        },
+    )?;
+    guide.git(
+        "Ask git what it thinks of the patch",
+        &["apply", "--check", "-v", &patch],
+        "git accepts it as it is; it could go through a pull request like any change.",
+    );
+    let before = guide.skill();
+    guide.step(
+        "Approve: apply exactly the plan that was read",
+        &[&export[..], &["--apply", "--plan", &plan]].concat(),
+        "",
+        "The plan's digest covers the skill, the card and the text; had any of them changed, it would be refused.",
+        |run| run.expect(run.code == 0 && run.json["applied"] == true, "it was not applied"),
+    )?;
+    guide.step(
+        "Check later what became of it",
+        &["backport-inspect", "--skill-path", SKILL_FOLDER],
+        "",
+        "Every block is as it was written, or the answer says what a person changed.",
+        |run| {
+            run.expect(
+                run.code == 0 && run.json["aha_reference"]["card_count"] == 1,
+                "the card is not there",
+            )
+        },
+    )?;
+    let revert = [
+        "export-backport",
+        "--skill-path",
+        SKILL_FOLDER,
+        "--revert",
+        &backport,
+    ];
+    guide.step(
+        "Plan to take it back",
+        &revert,
+        "",
+        "Undoing is planned and approved like doing.",
+        |run| {
+            plan = run.json["plan_sha256"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+            run.expect(!plan.is_empty(), "there is no plan")
+        },
+    )?;
+    let skill = guide.ctx.repo_root.join(SKILL_FOLDER).join("SKILL.md");
+    guide.step(
+        "Take it back",
+        &[&revert[..], &["--apply", "--plan", &plan]].concat(),
+        "",
+        "The skill is byte for byte what it was.",
+        |run| {
+            run.expect(
+                run.code == 0 && std::fs::read(skill).ok() == before,
+                "the skill is not what it was",
+            )
+        },
+    )
 }
 
 /// What a step's check sees.
@@ -275,6 +357,11 @@ impl Guide {
         let skill = repository.join(SKILL_FOLDER);
         make_folder(&skill)?;
         make_folder(&repository.join(".git"))?;
+        // A real repository where git is there; the marker folder is enough for ourselves.
+        let _ = std::process::Command::new("git")
+            .args(["init", "-q"])
+            .current_dir(&repository)
+            .output();
         replace::file(
             &skill.join("SKILL.md"),
             SKILL.as_bytes(),
@@ -354,6 +441,30 @@ impl Guide {
         let command = shown(arguments, !input.is_empty());
         self.keep(title, command, text, meaning, problem);
         Ok(())
+    }
+
+    /// The bytes of the skill.
+    fn skill(&self) -> Option<Vec<u8>> {
+        std::fs::read(self.ctx.repo_root.join(SKILL_FOLDER).join("SKILL.md")).ok()
+    }
+
+    /// Run git in the repository; where there is none, the step says so and counts as done.
+    fn git(&mut self, title: &str, arguments: &[&str], meaning: &str) {
+        let run = std::process::Command::new("git")
+            .args(arguments)
+            .current_dir(&self.ctx.repo_root)
+            .output();
+        let (output, problem) = match run {
+            Ok(run) => {
+                let said = [run.stdout, run.stderr].concat();
+                let problem = (!run.status.success()).then(|| "git refuses the patch".to_owned());
+                (String::from_utf8_lossy(&said).into_owned(), problem)
+            }
+            Err(error) => (format!("skipped: git cannot be run ({error})"), None),
+        };
+        let here = self.ctx.repo_root.display().to_string();
+        let command = format!("git {}", arguments.join(" ")).replace(&here, ".");
+        self.keep(title, command, output.replace(&here, "."), meaning, problem);
     }
 
     fn keep(
