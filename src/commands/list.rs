@@ -67,7 +67,11 @@ pub fn run(args: &cli::List, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
             report.total - report.count
         ));
     }
-    Ok(Report::List(report).into())
+    let nothing_yet = report.message.as_deref() == Some(NOTHING_YET);
+    Ok(Done {
+        complaint: super::init::other_store(ctx).filter(|_| nothing_yet),
+        report: Report::List(report),
+    })
 }
 
 /// Every stored version, oldest first; the newest `limit` of them.
