@@ -445,6 +445,28 @@ fn d31_a_missing_user_name_is_said_and_the_other_store_is_named() {
 }
 
 #[test]
+fn d31_an_empty_answer_to_nobody_names_the_store_that_is_not_empty() {
+    let sandbox = Sandbox::new();
+    sandbox.card(json!({"title": "of dev"}));
+    for arguments in [
+        vec!["list"],
+        vec!["list", "--query", "of dev"],
+        vec!["review"],
+    ] {
+        let mut command = sandbox.command(BINARY);
+        command.args(&arguments).env_remove("USER");
+        let run = finish(command, b"").ok();
+        assert_eq!(
+            run.stderr,
+            "warning: neither USER nor USERNAME is set: the store of `default` is used\n\
+             hint: this repository also has memories of dev: set SELF_LEARNING_USER=dev to use them\n",
+            "{arguments:?}"
+        );
+        assert_eq!(sandbox.run(&arguments).ok().stderr, "");
+    }
+}
+
+#[test]
 fn d31_a_user_name_never_leads_out_of_the_stores_folder() {
     let sandbox = Sandbox::new();
     for (name, folder) in [
