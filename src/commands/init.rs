@@ -75,7 +75,8 @@ pub fn other_store(ctx: &Ctx) -> Option<Error> {
     Some(error)
 }
 
-fn other_users(ctx: &Ctx) -> Vec<String> {
+/// Users other than this one who have a memory in this repository.
+pub fn other_users(ctx: &Ctx) -> Vec<String> {
     let Some(Ok(entries)) = ctx.store.parent().map(std::fs::read_dir) else {
         return Vec::new();
     };

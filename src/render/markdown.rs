@@ -93,6 +93,9 @@ fn review(report: &Review) -> String {
         count(summary.open_recommendations, "open recommendation"),
         summary.stale_recommendations
     );
+    if report.learnings.is_empty() {
+        out.push_str("_(none yet)_\n");
+    }
     for learning in &report.learnings {
         let score = learning
             .get("score")
@@ -111,6 +114,9 @@ fn review(report: &Review) -> String {
         });
     }
     out.push_str("\n## Next actions\n\n");
+    if report.next_actions.is_empty() {
+        out.push_str("_(none)_\n");
+    }
     for action in &report.next_actions {
         let title = inline(&super::text::title_of(action));
         out.push_str(&format!(
