@@ -8,7 +8,7 @@ use super::payload;
 use super::status::admitted_note;
 use super::{
     Done, Snapshot, Target, card_fields, commit, find_id, place, project_store, read_input,
-    signal_record,
+    refuse_purged, signal_record,
 };
 use crate::cli;
 use crate::ctx::Ctx;
@@ -42,6 +42,7 @@ pub fn run(args: &cli::Edit, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
     let previous_rev = item.versions;
     check_rev(args.if_rev, previous_rev, &id)?;
     let old = item.record.clone();
+    refuse_purged(&id, &old)?;
     let mut new = apply(&old, &changes, args);
     let verdict = guard::admit(&mut new.0, guard::Kind::Card, guard::Options::default());
     if let Some(refusal) = verdict.refusals.first() {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::edit::{changed_fields, check_rev};
-use super::{Done, Snapshot, commit, find_id, place, project_store};
+use super::{Done, Snapshot, commit, find_id, place, project_store, refuse_purged};
 use crate::cli;
 use crate::ctx::Ctx;
 use crate::domain::fold::{self, Entry, LogKind};
@@ -68,6 +68,7 @@ pub fn rollback(args: &cli::Rollback, ctx: &Ctx) -> Result<Done> {
         .hint(format!("self-learning history --id {id}")));
     };
     let current = &entries[rev - 1].record;
+    refuse_purged(&id, current)?;
     let changed = changed_fields(current, &entry.record);
     if changed.is_empty() {
         return Err(Error::refused(

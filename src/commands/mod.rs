@@ -350,6 +350,18 @@ pub fn find_id<'a>(
     }
 }
 
+/// Refuse to go on from what was purged: a new version would bring back an item without its text.
+///
+/// # Errors
+/// When the record is what a purge left.
+pub fn refuse_purged(id: &str, record: &Record) -> Result<()> {
+    if tombstone::digest_of(record).is_none() {
+        return Ok(());
+    }
+    Err(Error::refused("purged", format!("{id} was purged; nothing of it is left"))
+        .hint("record the learning again, without the text that had to go: self-learning record --title \"…\""))
+}
+
 /// A signal record in the v1 field order.
 pub fn signal_record(
     ctx: &Ctx,

@@ -292,6 +292,9 @@ fn the_keys_of_every_answer_keep_their_names_order_and_types() {
         (vec!["use", "--aha", &id], format!("ok:bool {place} written_to:string signals_written:array invalid_ids:array errors:array already_recorded:array")),
         (vec!["repair"], format!("ok:bool {place} applied:bool planned:object counts:object note:string problems:array oddities:array")),
         (vec!["promote", "--ids", &id], "ok:bool user:string from_project_store:string to_global_store:string requested:array promoted_count:number promoted_ids:array skipped:array".to_owned()),
+        (vec!["doctor"], format!("ok:bool {place} audited:bool counts:object findings:array")),
+        (vec!["purge", "--id", &id, "--reason", "r"], format!("ok:bool {place} id:string applied:bool plan:string lines:array elsewhere:array next:string")),
+        (vec!["why-not", &id, "--query", "kubernetes"], "ok:bool id:string store:string answered:bool reason:string fix:string place:null confidence:null missing_words:array explain:null".to_owned()),
         (vec!["review", "--format", "json"], format!("ok:bool {place} global_store:null filters:object summary:object next_actions:array recommendations:object aha:object learnings:array quarantined:number")),
         (vec!["review", "--format", "json", "--include-global"], format!("ok:bool {place} global_store:string filters:object summary:object next_actions:array recommendations:object aha:object learnings:array quarantined:number")),
     ];

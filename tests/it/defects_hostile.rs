@@ -65,6 +65,11 @@ fn no_answer_steers_a_terminal_in_any_form() {
             vec!["rec-status", "--id", "rec_plain", "--status", "accepted"],
             vec!["edit", "--id", "aha_esc1", "--if-rev", "99", "--title", "x"],
             vec!["promote", "--ids", "aha_\u{1b}[5mid,\u{1b}[1m"],
+            vec!["doctor", "--audit"],
+            vec!["why-not", "aha_esc1", "--query", "kubernetes"],
+            vec!["purge", "--id", "aha_esc1", "--reason", "r"],
+            vec!["purge", "--id", "aha_\u{1b}[5mid", "--reason", "r\u{1b}[1m"],
+            vec!["release", "--id", "aha_\u{1b}[5mid", "--reason", "r"],
             vec!["init"],
         ] {
             let mut all = arguments.clone();

@@ -209,7 +209,9 @@ fn d19_words_in_any_order_form_and_with_a_typo_find_the_card() {
         "rate limit",
         "rate-limit",
         "429 retry",
-        "pagnation of the jira search",
+        "pagnation",
+        "pagnation jira",
+        "ratelimiting",
         "JIRA Search",
         "quote pagination \"cursor\"",
         "C:\\temp",
@@ -809,4 +811,55 @@ fn d44_shareable_false_in_words_is_false_and_ties_are_sorted_a_to_z_by_id() {
         candidates[0]["artifact_suggestion"], "reference-file",
         "`jquery` is no query, `subscription` no script"
     );
+}
+
+#[test]
+fn d42_what_was_purged_is_gone_and_no_verb_goes_on_from_it() {
+    let sandbox = Sandbox::new();
+    let id =
+        sandbox.card(json!({"title": "Names a customer", "problem": "Zanzibar Ltd asked for it"}));
+    sandbox
+        .run(&["edit", "--id", &id, "--add-step", "Ask Zanzibar Ltd first"])
+        .ok();
+    let purge = ["purge", "--id", &id, "--reason", "holds a name"];
+    // Without the plan nothing happens, and neither for an id that is none.
+    let before = sandbox.snapshot();
+    let plan = sandbox.json(&purge)["plan"]
+        .as_str()
+        .expect("a plan")
+        .to_owned();
+    sandbox
+        .run(&[&purge[..], &["--yes", "--plan", "0000"]].concat())
+        .code(5);
+    sandbox
+        .run(&["purge", "--id", "aha_none", "--reason", "r"])
+        .code(4);
+    assert_eq!(sandbox.snapshot(), before);
+    sandbox
+        .run(&[&purge[..], &["--yes", "--plan", &plan]].concat())
+        .ok();
+    for (path, bytes) in sandbox.snapshot() {
+        assert!(
+            !String::from_utf8_lossy(&bytes).contains("Zanzibar"),
+            "{}",
+            path.display()
+        );
+    }
+    assert_eq!(sandbox.json(&["list", "--project"])["count"], 0);
+    for arguments in [
+        vec!["edit", "--id", &id, "--title", "Back again"],
+        vec!["rollback", "--id", &id, "--to", "1"],
+        vec!["aha-status", "--id", &id, "--status", "accepted"],
+    ] {
+        let run = sandbox.run(&arguments).code(3);
+        assert_eq!(
+            run.stderr,
+            format!(
+                "error: {id} was purged; nothing of it is left\nhint: record the learning again, \
+                 without the text that had to go: self-learning record --title \"…\"\n"
+            ),
+            "{arguments:?}"
+        );
+    }
+    assert_eq!(sandbox.json(&["list", "--project"])["count"], 0);
 }

@@ -445,6 +445,31 @@ fn d31_a_missing_user_name_is_said_and_the_other_store_is_named() {
 }
 
 #[test]
+fn d31_an_empty_answer_to_nobody_names_the_store_that_is_not_empty() {
+    let sandbox = Sandbox::new();
+    sandbox.card(json!({"title": "of dev"}));
+    let as_nobody = |arguments: &[&str]| {
+        let mut command = sandbox.command(BINARY);
+        command.args(arguments).env_remove("USER");
+        finish(command, b"").ok()
+    };
+    for arguments in [vec!["list"], vec!["list", "--query", "of dev"]] {
+        assert_eq!(
+            as_nobody(&arguments).json()["message"],
+            "No memories recorded yet. Proceed with the task using standard tools. This is the memory of `default`, because \
+             neither USER nor USERNAME is set; others here: dev. To use one: SELF_LEARNING_USER=dev",
+            "{arguments:?}"
+        );
+    }
+    assert_eq!(
+        as_nobody(&["review"]).stderr,
+        "warning: neither USER nor USERNAME is set: the store of `default` is used\n\
+         hint: this repository also has memories of dev: set SELF_LEARNING_USER=dev to use them\n",
+    );
+    assert_eq!(sandbox.run(&["review"]).ok().stderr, "");
+}
+
+#[test]
 fn d31_a_user_name_never_leads_out_of_the_stores_folder() {
     let sandbox = Sandbox::new();
     for (name, folder) in [
