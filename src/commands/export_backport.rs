@@ -156,7 +156,7 @@ impl Scene<'_> {
         // Always in this order, so that two runs cannot wait for each other.
         self.skill.folder.lock(self.ctx.lock_wait)?;
         let mut locked = self.store.lock(self.ctx.lock_wait)?;
-        let mut snapshot = Snapshot::load(&self.store)?;
+        let mut snapshot = Snapshot::load_whole(&locked)?;
         let notes = shared::recover(&self.skill, &mut locked, &mut snapshot, self.ctx)?;
         Ok((locked, snapshot, notes))
     }
@@ -220,7 +220,7 @@ fn run_export(args: &cli::ExportBackport, ctx: &Ctx, stdin: &mut dyn Read) -> Re
         store: project_store(ctx),
     };
     // What is wrong with the request is told before anything is made or locked.
-    let early = Snapshot::load(&scene.store)?;
+    let early = Snapshot::load_whole(&scene.store)?;
     chosen(&requested(args)?, &shared::cards(&early))?;
     if !args.apply {
         return planned(&scene);
@@ -555,7 +555,7 @@ fn run_revert(
         _ => None,
     };
     if consent == Some(Consent::Ask) {
-        let snapshot = Snapshot::load(&scene.store)?;
+        let snapshot = Snapshot::load_whole(&scene.store)?;
         let revert = plan_revert(&scene, &snapshot, &scene.skill.read()?, id)?;
         let text = format!(
             "{}\nPlan: {}",

@@ -80,8 +80,17 @@ pub fn rollback(args: &cli::Rollback, ctx: &Ctx) -> Result<Done> {
     if kind == LogKind::Recommendations {
         restored = restored.with("last_touched_ts", ctx.now.to_text());
     }
-    let batch = Batch::from([(kind, vec![restored.clone()])]);
+    let batch = Batch::from([(kind, vec![restored])]);
     let notes = commit(ctx, &mut locked, &mut snapshot, &batch)?;
+    let log = if kind == LogKind::Cards {
+        &snapshot.cards
+    } else {
+        &snapshot.recommendations
+    };
+    let written = log
+        .get(&id)
+        .map(|item| item.record.0.clone())
+        .unwrap_or_default();
     Ok(Report::Edited(report::Edited {
         ok: true,
         place: place(ctx),
@@ -90,7 +99,7 @@ pub fn rollback(args: &cli::Rollback, ctx: &Ctx) -> Result<Done> {
         rev: rev + 1,
         changed_fields: changed,
         written_to: store.log_path(kind).display().to_string(),
-        item: Value::Object(restored.0),
+        item: Value::Object(written),
         redactions: Vec::new(),
         notes,
         diagnostics: snapshot.damage(),

@@ -40,7 +40,8 @@ use crate::domain::ids::{self, Resolution};
 use crate::domain::record::Record;
 use crate::domain::score::Totals;
 use crate::domain::tombstone;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+use crate::guard::{self, Options};
 use crate::render::index_md;
 use crate::report::{Damage, Place, Report};
 use crate::store::{Batch, Locked, Logs, Store};
@@ -276,6 +277,7 @@ pub fn commit(
     snapshot: &mut Snapshot,
     batch: &Batch,
 ) -> Result<Vec<String>> {
+    let batch = &masked(batch);
     locked.append(batch)?;
     snapshot.apply_batch(batch);
     let text = index_md::render(&index::of(snapshot, ctx));
@@ -283,6 +285,32 @@ pub fn commit(
         Ok(()) => Vec::new(),
         Err(error) => vec![format!("INDEX.md was not rebuilt: {}", error.message)],
     })
+}
+
+/// What a batch looks like once written: a new version of an item that another writer left with a secret
+/// in it must not carry the secret on. Everything else stays as it is.
+fn masked(batch: &Batch) -> Batch {
+    let mut batch = batch.clone();
+    for (kind, records) in &mut batch {
+        for record in records {
+            let mut admitted = record.clone();
+            let verdict = guard::admit(&mut admitted.0, guarded_as(*kind), Options::default());
+            if !verdict.redactions.is_empty() {
+                *record = admitted;
+            }
+        }
+    }
+    batch
+}
+
+fn guarded_as(kind: LogKind) -> guard::Kind {
+    match kind {
+        LogKind::Events => guard::Kind::Event,
+        LogKind::Cards => guard::Kind::Card,
+        LogKind::Recommendations => guard::Kind::Recommendation,
+        LogKind::Signals => guard::Kind::Signal,
+        LogKind::Backports => guard::Kind::Backport,
+    }
 }
 
 /// The stored id that was meant, or an error with the nearest ones.
@@ -403,7 +431,12 @@ pub fn read_input(name: &str, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Vec<u8>
     }
     let path = ctx.resolve(name);
     std::fs::read(&path).map_err(|error| {
-        Error::io("read", &path, &error).hint("give an existing file, or `-` for standard input")
+        Error::new(
+            Kind::Failed,
+            "cannot_read_input",
+            format!("cannot read `{}`: {error}", path.display()),
+        )
+        .hint("give an existing file, or `-` for standard input")
     })
 }
 

@@ -27,3 +27,13 @@ pub fn cut(text: &str, length: usize) -> String {
 pub fn safe(text: &str) -> String {
     markdown::terminal(text).into_owned()
 }
+
+/// Text as part of a line of a Markdown document that somebody may print.
+pub fn inline(text: &str) -> String {
+    safe(&markdown::inline(text))
+}
+
+/// Text as a body in such a document.
+pub fn block(text: &str) -> String {
+    safe(&markdown::block(text))
+}

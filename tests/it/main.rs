@@ -1,7 +1,11 @@
 //! The one integration binary: everything through the real program, or through the library's rooms.
 
+mod contract;
 mod crash;
-#[cfg(unix)]
+mod defects;
+mod defects_hostile;
+mod defects_recall;
+mod defects_store;
 mod docs;
 mod fold;
 #[path = "../../benches/store.rs"]

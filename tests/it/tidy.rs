@@ -19,7 +19,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
             "error",
         ],
     ),
-    ("ctx", &["domain"]),
+    ("ctx", &["domain", "error"]),
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
