@@ -181,7 +181,7 @@ fn piecewise(
         }
         changes[1].new = tidied(bytes, backport_id, line.is_some() || !cards.is_empty(), old);
     }
-    let remaining = changes[1].new.as_deref().map(|bytes| reference::read(bytes)).filter(|file| !file.ids().is_empty());
+    let remaining = changes[1].new.as_deref().map(reference::read).filter(|file| !file.ids().is_empty());
     let successor = remaining.as_ref().and_then(|file| file.scan.blocks.iter().rev().find_map(|block| block.backport_id.clone()));
     let mut bytes = target.skill.clone();
     loop {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::backport::{self as shared, Consent, Aftermath, Skill};
+use super::backport::{self as shared, Aftermath, Consent, Intent, Skill};
 use super::{Done, Snapshot, place, project_store};
 use crate::backport::bundle::{self, Entry};
 use crate::backport::gate::{Rules, shell_quoted};
@@ -220,7 +220,7 @@ fn run_export(args: &cli::ExportBackport, ctx: &Ctx, stdin: &mut dyn Read) -> Re
 
 /// What the person is shown before being asked.
 fn shown(plan: &Plan, ctx: &Ctx) -> String {
-    let mut out = render::backport::diff(&String::from_utf8_lossy(&plan.patch), ctx.color || (ctx.stderr_terminal && ctx.color));
+    let mut out = render::backport::diff(&String::from_utf8_lossy(&plan.patch), ctx.color);
     out.push('\n');
     for verdict in &plan.verdicts {
         out.push_str(&format!("{}  {}\n", verdict.id, render::words::safe(&verdict.title)));
@@ -288,7 +288,7 @@ fn apply(scene: &Scene<'_>, consent: &Consent, approved: Option<&str>) -> Result
     let folder = scene.write_bundle(&plan, &locked)?;
     let approval = shared::approval(consent, scene.ctx);
     let at = scene.ctx.now.to_text();
-    let record = Aftermath {
+    let aftermath = Aftermath {
         line: bundle::log_line(
             &plan,
             &Entry {
@@ -304,13 +304,15 @@ fn apply(scene: &Scene<'_>, consent: &Consent, approved: Option<&str>) -> Result
     };
     notes.extend(shared::write(
         &scene.skill,
-        &plan.changes,
-        &[],
-        &record,
+        &Intent {
+            changes: &plan.changes,
+            removable: &[],
+            aftermath: &aftermath,
+            replan: &scene.command(),
+        },
         &mut locked,
         &mut snapshot,
         scene.ctx,
-        &scene.command(),
     )?);
     Ok(report(scene, &plan, &snapshot, notes, Some(folder), approval.value(&at)))
 }
@@ -410,6 +412,10 @@ fn report(
         approval,
         patch_path: patch_path.map(|path| path.display().to_string()),
         apply_command: waiting.then(|| scene.apply_command(&plan.sha256)),
+        revert_command: (applied && !plan.is_noop()).then(|| {
+            let path = shell_quoted(&scene.typed_path());
+            format!("self-learning export-backport --skill-path {path} --revert {}", plan.options.backport_id)
+        }),
         notes,
         diff: String::from_utf8_lossy(&plan.patch).into_owned(),
         diagnostics: snapshot.damage(),
@@ -463,7 +469,7 @@ fn run_revert(args: &cli::ExportBackport, id: &str, ctx: &Ctx, stdin: &mut dyn R
     let at = ctx.now.to_text();
     let cards = shared::cards(&snapshot);
     let statuses = revert.removed.iter().filter_map(|id| Some((id.clone(), shared::earlier_status(cards.get(id)?))));
-    let record = Aftermath {
+    let aftermath = Aftermath {
         line: revert::log_line(&revert, &target, Some(&approval), &at),
         signals: Vec::new(),
         statuses: statuses.collect(),
@@ -471,13 +477,15 @@ fn run_revert(args: &cli::ExportBackport, id: &str, ctx: &Ctx, stdin: &mut dyn R
     let removable: &[&str] = if revert.remove_directory { &["references"] } else { &[] };
     notes.extend(shared::write(
         &scene.skill,
-        &revert.changes,
-        removable,
-        &record,
+        &Intent {
+            changes: &revert.changes,
+            removable,
+            aftermath: &aftermath,
+            replan: &scene.command(),
+        },
         &mut locked,
         &mut snapshot,
         ctx,
-        &scene.command(),
     )?);
     Ok(revert_report(&scene, &revert, &snapshot, notes, patch_path, approval.value(&at)))
 }

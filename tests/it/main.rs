@@ -3,8 +3,10 @@
 mod crash;
 mod docs;
 mod graduate;
+mod graduate_force;
 mod guard;
 mod patch;
+mod plans;
 mod rank;
 mod support;
 mod tidy;
