@@ -26,7 +26,8 @@ pub fn directory_name(plan: &Plan) -> String {
 /// The files of a bundle; the patch only when asked for and when there is something in it (an empty
 /// patch is an error to `git apply`).
 pub fn files(plan: &Plan, with_patch: bool) -> Vec<File> {
-    let mut manifest = serde_json::to_string_pretty(&Value::Object(manifest(plan))).unwrap_or_default();
+    let mut manifest =
+        serde_json::to_string_pretty(&Value::Object(manifest(plan))).unwrap_or_default();
     manifest.push('\n');
     let mut out = vec![
         File {
@@ -60,7 +61,11 @@ fn skill_append(plan: &Plan) -> Vec<u8> {
     let bytes = plan.new_bytes(SKILL_PATH).unwrap_or_default();
     let scan = markers::scan(bytes, Family::Skill);
     let gotchas = plan.options.into == Placement::Gotchas;
-    let block = scan.blocks.iter().find(|block| block.into_gotchas() == gotchas).or(scan.blocks.first());
+    let block = scan
+        .blocks
+        .iter()
+        .find(|block| block.into_gotchas() == gotchas)
+        .or(scan.blocks.first());
     match block {
         Some(block) => bytes[block.span.clone()].to_vec(),
         None => skill::pointer_block(&plan.options.backport_id, 0, 0).into_bytes(),
@@ -123,7 +128,8 @@ fn blocks(plan: &Plan, with_old: bool) -> Vec<Value> {
 
 /// What the change costs, for the manifest and the answer.
 pub fn tokens(tokens: Tokens) -> Value {
-    let cost = |cost: Cost| json!({"before": cost.before, "after": cost.after, "added": cost.added()});
+    let cost =
+        |cost: Cost| json!({"before": cost.before, "after": cost.after, "added": cost.added()});
     json!({
         "always_on": cost(tokens.always_on),
         "on_demand": cost(tokens.on_demand),
@@ -133,7 +139,12 @@ pub fn tokens(tokens: Tokens) -> Value {
 
 /// What was let through on request.
 pub fn overrides(plan: &Plan) -> Vec<Value> {
-    let all = plan.verdicts.iter().flat_map(|verdict| verdict.overridden.iter().map(move |reason| (verdict, reason)));
+    let all = plan.verdicts.iter().flat_map(|verdict| {
+        verdict
+            .overridden
+            .iter()
+            .map(move |reason| (verdict, reason))
+    });
     all.map(|(verdict, reason)| json!({"id": verdict.id, "code": reason.code, "message": reason.message})).collect()
 }
 
@@ -201,7 +212,10 @@ pub fn log_line(plan: &Plan, entry: &Entry<'_>) -> Record {
     }));
     if let Some(approval) = entry.approval {
         map.insert("approval".to_owned(), approval.value(entry.at));
-        map.insert("created_directory".to_owned(), json!(entry.created_directory));
+        map.insert(
+            "created_directory".to_owned(),
+            json!(entry.created_directory),
+        );
         map.insert("blocks".to_owned(), json!(blocks(plan, true)));
         let undo: Vec<Value> = plan.undo.iter().map(history::undo_value).collect();
         map.insert("undo".to_owned(), json!(undo));
@@ -218,7 +232,11 @@ pub fn parse_line(text: &str) -> Option<Record> {
 }
 
 fn readme(plan: &Plan, with_patch: bool) -> String {
-    let path = if plan.target_path.is_empty() { "." } else { &plan.target_path };
+    let path = if plan.target_path.is_empty() {
+        "."
+    } else {
+        &plan.target_path
+    };
     let quoted = gate::shell_quoted(path);
     let ids = gate::shell_quoted(&plan.requested.join(","));
     let mut out = format!(
@@ -234,7 +252,10 @@ fn readme(plan: &Plan, with_patch: bool) -> String {
         } else {
             "already there"
         };
-        out.push_str(&format!("- {} (`{}`, {state})\n", verdict.title, verdict.id));
+        out.push_str(&format!(
+            "- {} (`{}`, {state})\n",
+            verdict.title, verdict.id
+        ));
     }
     out.push_str(&format!(
         "\nRead every time the skill is used: about {} tokens more. Read when needed: about {} tokens more.\n\n\
@@ -261,5 +282,9 @@ fn readme(plan: &Plan, with_patch: bool) -> String {
 }
 
 fn in_skill(path: &str, file: &str) -> String {
-    if path == "." { file.to_owned() } else { format!("{path}/{file}") }
+    if path == "." {
+        file.to_owned()
+    } else {
+        format!("{path}/{file}")
+    }
 }

@@ -157,11 +157,20 @@ mod tests {
             text("a b/x.md", Some("1\n2"), Some("1\n2\n3\n")),
             "--- a/a b/x.md\t\n+++ b/a b/x.md\t\n@@ -1,2 +1,3 @@\n 1\n-2\n\\ No newline at end of file\n+2\n+3\n"
         );
-        assert_eq!(text("x", None, Some("1\n")), "--- /dev/null\n+++ b/x\n@@ -0,0 +1 @@\n+1\n");
-        assert_eq!(text("x", Some("1\n"), None), "--- a/x\n+++ /dev/null\n@@ -1 +0,0 @@\n-1\n");
+        assert_eq!(
+            text("x", None, Some("1\n")),
+            "--- /dev/null\n+++ b/x\n@@ -0,0 +1 @@\n+1\n"
+        );
+        assert_eq!(
+            text("x", Some("1\n"), None),
+            "--- a/x\n+++ /dev/null\n@@ -1 +0,0 @@\n-1\n"
+        );
         assert_eq!(text("x", Some("1\n"), Some("1\n")), "");
         for name in ["", "a\tb", "a\nb", "/x", "\"q"] {
-            assert_eq!(unified(name, None, Some(b"x")), Err(BadName(name.to_owned())));
+            assert_eq!(
+                unified(name, None, Some(b"x")),
+                Err(BadName(name.to_owned()))
+            );
         }
     }
 
@@ -174,9 +183,16 @@ mod tests {
             ("h1\nh2\nbody\n", "H1\nh2\nbody\nmore\n"),
         ] {
             let edits = undo(old.as_bytes(), new.as_bytes());
-            assert_eq!(put_back(new.as_bytes(), &edits).as_deref(), Some(old.as_bytes()));
+            assert_eq!(
+                put_back(new.as_bytes(), &edits).as_deref(),
+                Some(old.as_bytes())
+            );
         }
-        let edit = Edit { at: 9, length: 1, was: Vec::new() };
+        let edit = Edit {
+            at: 9,
+            length: 1,
+            was: Vec::new(),
+        };
         assert_eq!(put_back(b"short", &[edit]), None);
     }
 }

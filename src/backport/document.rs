@@ -32,7 +32,11 @@ impl LineEnd {
                 }
             }
         }
-        if windows > unix { LineEnd::CrLf } else { LineEnd::Lf }
+        if windows > unix {
+            LineEnd::CrLf
+        } else {
+            LineEnd::Lf
+        }
     }
 
     /// Text written with line feeds, with these ends instead.
@@ -223,7 +227,8 @@ const RAW_TAGS: [&[u8]; 4] = [b"pre", b"script", b"style", b"textarea"];
 
 fn opens_raw(rest: &[u8]) -> bool {
     RAW_TAGS.iter().any(|tag| {
-        rest.get(1..=tag.len()).is_some_and(|name| name.eq_ignore_ascii_case(tag))
+        rest.get(1..=tag.len())
+            .is_some_and(|name| name.eq_ignore_ascii_case(tag))
             && matches!(rest.get(tag.len() + 1), None | Some(b' ' | b'\t' | b'>'))
     })
 }
@@ -262,7 +267,10 @@ pub fn split(bytes: &[u8]) -> Vec<Line> {
     let mut out = Vec::new();
     let mut start = byte_order_mark(bytes);
     while start < bytes.len() {
-        let stop = bytes[start..].iter().position(|byte| *byte == b'\n').map(|at| start + at);
+        let stop = bytes[start..]
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map(|at| start + at);
         let next = stop.map_or(bytes.len(), |at| at + 1);
         let mut end = stop.unwrap_or(bytes.len());
         if stop.is_some() && end > start && bytes[end - 1] == b'\r' {
@@ -281,13 +289,19 @@ pub fn split(bytes: &[u8]) -> Vec<Line> {
 
 /// The length of the UTF-8 byte order mark, if there is one.
 pub fn byte_order_mark(bytes: &[u8]) -> usize {
-    if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 }
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        3
+    } else {
+        0
+    }
 }
 
 /// Whether the bytes are a text with two or four bytes a character: nothing can be added to it
 /// without breaking it.
 pub fn is_wide(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || bytes.iter().take(4096).any(|byte| *byte == 0)
+    bytes.starts_with(b"\xff\xfe")
+        || bytes.starts_with(b"\xfe\xff")
+        || bytes.iter().take(4096).any(|byte| *byte == 0)
 }
 
 /// How many lines at the top are frontmatter, with both of its fences; 0 when there is none.
@@ -296,7 +310,11 @@ pub fn frontmatter_lines(bytes: &[u8], lines: &[Line]) -> usize {
     if !lines.first().is_some_and(is_rule) {
         return 0;
     }
-    lines.iter().skip(1).position(is_rule).map_or(0, |at| at + 2)
+    lines
+        .iter()
+        .skip(1)
+        .position(is_rule)
+        .map_or(0, |at| at + 2)
 }
 
 /// The headings outside code, comments and frontmatter, in both spellings.
@@ -323,7 +341,8 @@ pub fn headings(bytes: &[u8], lines: &[Line]) -> Vec<Heading> {
                 line: index - 1,
                 next: index + 1,
                 level,
-                text: String::from_utf8_lossy(lines[index - 1].text(bytes).trim_ascii()).into_owned(),
+                text: String::from_utf8_lossy(lines[index - 1].text(bytes).trim_ascii())
+                    .into_owned(),
             });
         }
     }
@@ -335,13 +354,20 @@ pub fn atx(line: &[u8]) -> Option<(usize, String)> {
     let indentation = line.iter().take_while(|byte| **byte == b' ').count();
     let rest = &line[indentation..];
     let level = rest.iter().take_while(|byte| **byte == b'#').count();
-    if indentation > 3 || !(1..=6).contains(&level) || !matches!(rest.get(level), None | Some(b' ' | b'\t')) {
+    if indentation > 3
+        || !(1..=6).contains(&level)
+        || !matches!(rest.get(level), None | Some(b' ' | b'\t'))
+    {
         return None;
     }
     let text = String::from_utf8_lossy(rest[level..].trim_ascii()).into_owned();
     let bare = text.trim_end_matches('#');
     let closed = bare.len() < text.len() && (bare.is_empty() || bare.ends_with([' ', '\t']));
-    let text = if closed { bare.trim_end().to_owned() } else { text };
+    let text = if closed {
+        bare.trim_end().to_owned()
+    } else {
+        text
+    };
     Some((level, text))
 }
 
@@ -362,7 +388,11 @@ fn is_paragraph(line: &[u8]) -> bool {
     let text = line.trim_ascii();
     let first = text.first().copied().unwrap_or(b' ');
     let listed = matches!(first, b'-' | b'*' | b'+') && matches!(text.get(1), Some(b' ' | b'\t'));
-    !text.is_empty() && !listed && !matches!(first, b'>' | b'|' | b'<') && atx(line).is_none() && underline(line).is_none()
+    !text.is_empty()
+        && !listed
+        && !matches!(first, b'>' | b'|' | b'<')
+        && atx(line).is_none()
+        && underline(line).is_none()
 }
 
 #[cfg(test)]
@@ -408,7 +438,10 @@ mod tests {
     fn headings_in_both_spellings() {
         let text = "# One #\n\nTwo\n---\n\n- a\n---\n```\n# no\n```\n#no\n### C#\n";
         let found = headings(text.as_bytes(), &lines(text.as_bytes()));
-        let found: Vec<_> = found.iter().map(|heading| (heading.level, heading.text.as_str())).collect();
+        let found: Vec<_> = found
+            .iter()
+            .map(|heading| (heading.level, heading.text.as_str()))
+            .collect();
         assert_eq!(found, [(1, "One"), (2, "Two"), (3, "C#")]);
     }
 

@@ -64,14 +64,59 @@ impl Verdict {
 
 /// Reasons that `allow_project` sets aside: they say that the knowledge is of this project, not that
 /// it is wrong or dangerous.
-const PROJECT_REASONS: [&str; 4] = ["not_portable", "not_shareable", "home_path", "repository_name"];
+const PROJECT_REASONS: [&str; 4] = [
+    "not_portable",
+    "not_shareable",
+    "home_path",
+    "repository_name",
+];
 
 /// Names that say nothing about the repository they belong to.
 const COMMON_NAMES: [&str; 44] = [
-    "agent", "agents", "api", "app", "apps", "backend", "build", "cli", "client", "code", "config", "core", "data", "demo", "dev",
-    "docs", "example", "examples", "frontend", "home", "lib", "main", "master", "monorepo", "package", "plugin", "project",
-    "projects", "repo", "repos", "repository", "sandbox", "scripts", "server", "service", "site", "skill", "skills", "source",
-    "src", "test", "tests", "web", "workspace",
+    "agent",
+    "agents",
+    "api",
+    "app",
+    "apps",
+    "backend",
+    "build",
+    "cli",
+    "client",
+    "code",
+    "config",
+    "core",
+    "data",
+    "demo",
+    "dev",
+    "docs",
+    "example",
+    "examples",
+    "frontend",
+    "home",
+    "lib",
+    "main",
+    "master",
+    "monorepo",
+    "package",
+    "plugin",
+    "project",
+    "projects",
+    "repo",
+    "repos",
+    "repository",
+    "sandbox",
+    "scripts",
+    "server",
+    "service",
+    "site",
+    "skill",
+    "skills",
+    "source",
+    "src",
+    "test",
+    "tests",
+    "web",
+    "workspace",
 ];
 
 /// What signals say of a card whose text commands its reader.
@@ -129,9 +174,14 @@ pub fn check(record: &Record, id: &str, trust: Trust, rules: Rules<'_>) -> Verdi
             format!("self-learning aha-status --id {quoted} --status accepted"),
         );
     }
-    let release = format!("self-learning release --id {quoted} --reason '…'  # by a person who has read it");
+    let release =
+        format!("self-learning release --id {quoted} --reason '…'  # by a person who has read it");
     if trust == Trust::Quarantined {
-        add("quarantined", "it is quarantined: its text commands the reader".to_owned(), release.clone());
+        add(
+            "quarantined",
+            "it is quarantined: its text commands the reader".to_owned(),
+            release.clone(),
+        );
     }
     if record.list("solution_steps").is_empty() {
         add(
@@ -148,26 +198,47 @@ pub fn check(record: &Record, id: &str, trust: Trust, rules: Rules<'_>) -> Verdi
         );
     }
     let rendered = render::card(record, id) + &render::lesson(record, id);
-    let edit = format!("self-learning edit --id {quoted} --problem '…'  # or the field that holds it");
+    let edit =
+        format!("self-learning edit --id {quoted} --problem '…'  # or the field that holds it");
     let paths = home_paths(&rendered);
     if !paths.is_empty() {
-        add("home_path", format!("paths of somebody's machine are left in it: {}", listed(&paths)), edit.clone());
+        add(
+            "home_path",
+            format!(
+                "paths of somebody's machine are left in it: {}",
+                listed(&paths)
+            ),
+            edit.clone(),
+        );
     }
     let names: Vec<String> = rules
         .repository_names
         .iter()
-        .filter(|name| is_telling(name) && !name.eq_ignore_ascii_case(rules.skill) && has_word(&rendered, name))
+        .filter(|name| {
+            is_telling(name) && !name.eq_ignore_ascii_case(rules.skill) && has_word(&rendered, name)
+        })
         .cloned()
         .collect();
     if !names.is_empty() {
-        add("repository_name", format!("names of this repository are left in it: {}", listed(&names)), edit.clone());
+        add(
+            "repository_name",
+            format!(
+                "names of this repository are left in it: {}",
+                listed(&names)
+            ),
+            edit.clone(),
+        );
     }
     for finding in (rules.findings)(&rendered) {
         // Quarantine says it already, and a release has answered it.
         if finding.class == DIRECTIVE && trust != Trust::Unjudged {
             continue;
         }
-        add("guard", format!("{}: {}", finding.class, finding.message), edit.clone());
+        add(
+            "guard",
+            format!("{}: {}", finding.class, finding.message),
+            edit.clone(),
+        );
     }
     let (overridden, reasons) = reasons
         .into_iter()
@@ -193,7 +264,10 @@ pub fn retired_state(record: &Record) -> Option<&'static str> {
         _ => {}
     }
     let set = |key: &str| match record.0.get(key) {
-        Some(Value::String(text)) => !matches!(text.trim().to_lowercase().as_str(), "" | "false" | "no" | "0"),
+        Some(Value::String(text)) => !matches!(
+            text.trim().to_lowercase().as_str(),
+            "" | "false" | "no" | "0"
+        ),
         Some(value) => crate::domain::json::truthy(value),
         None => false,
     };
@@ -207,7 +281,11 @@ pub fn retired_state(record: &Record) -> Option<&'static str> {
 pub fn home_paths(text: &str) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for word in text.split(|character: char| {
-        character.is_whitespace() || matches!(character, '`' | '"' | '\'' | '(' | ')' | '<' | '>' | '[' | ']' | ',' | ';')
+        character.is_whitespace()
+            || matches!(
+                character,
+                '`' | '"' | '\'' | '(' | ')' | '<' | '>' | '[' | ']' | ',' | ';'
+            )
     }) {
         let Some(path) = home_path(word) else {
             continue;
@@ -221,23 +299,37 @@ pub fn home_paths(text: &str) -> Vec<String> {
 }
 
 fn home_path(word: &str) -> Option<&str> {
-    let unix = ["/home/", "/Users/", "/var/home/"].into_iter().filter_map(|start| {
-        word.match_indices(start)
-            .find(|(at, _)| {
-                let before = word[..*at].chars().next_back();
-                let named = word[at + start.len()..].starts_with(|next: char| next.is_alphanumeric() || matches!(next, '_' | '.' | '-'));
-                // Behind a letter or digit it is the middle of another path or of a URL.
-                named && before.is_none_or(|before| !before.is_alphanumeric() && before != '.' && before != '~')
-            })
-            .map(|(at, _)| &word[at..])
-    });
-    let root = word.match_indices("/root/").find(|(at, _)| *at == 0 || word.as_bytes()[at - 1] == b'=').map(|(at, _)| &word[at..]);
+    let unix = ["/home/", "/Users/", "/var/home/"]
+        .into_iter()
+        .filter_map(|start| {
+            word.match_indices(start)
+                .find(|(at, _)| {
+                    let before = word[..*at].chars().next_back();
+                    let named = word[at + start.len()..].starts_with(|next: char| {
+                        next.is_alphanumeric() || matches!(next, '_' | '.' | '-')
+                    });
+                    // Behind a letter or digit it is the middle of another path or of a URL.
+                    named
+                        && before.is_none_or(|before| {
+                            !before.is_alphanumeric() && before != '.' && before != '~'
+                        })
+                })
+                .map(|(at, _)| &word[at..])
+        });
+    let root = word
+        .match_indices("/root/")
+        .find(|(at, _)| *at == 0 || word.as_bytes()[at - 1] == b'=')
+        .map(|(at, _)| &word[at..]);
     let lower = word.to_ascii_lowercase();
-    let windows = [":\\users\\", ":/users/", ":\\\\users\\\\"].into_iter().filter_map(|start| {
-        let at = lower.find(start)?;
-        let drive = at.checked_sub(1)?;
-        lower.as_bytes()[drive].is_ascii_alphabetic().then(|| &word[drive..])
-    });
+    let windows = [":\\users\\", ":/users/", ":\\\\users\\\\"]
+        .into_iter()
+        .filter_map(|start| {
+            let at = lower.find(start)?;
+            let drive = at.checked_sub(1)?;
+            lower.as_bytes()[drive]
+                .is_ascii_alphabetic()
+                .then(|| &word[drive..])
+        });
     windows.chain(unix).chain(root).next()
 }
 
@@ -259,13 +351,23 @@ fn has_word(text: &str, name: &str) -> bool {
 }
 
 fn listed(items: &[String]) -> String {
-    let items: Vec<String> = items.iter().take(5).map(|item| format!("`{item}`")).collect();
+    let items: Vec<String> = items
+        .iter()
+        .take(5)
+        .map(|item| format!("`{item}`"))
+        .collect();
     items.join(", ")
 }
 
 /// An argument as a shell takes it.
 pub fn shell_quoted(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b',' | b':' | b'=' | b'@' | b'+');
+    let plain = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'_' | b'-' | b'.' | b'/' | b',' | b':' | b'=' | b'@' | b'+'
+            )
+    };
     if !text.is_empty() && text.bytes().all(plain) {
         return text.to_owned();
     }
@@ -285,7 +387,11 @@ mod tests {
         }
         let record = Record(card.as_object().expect("an object").clone());
         let id = record.id().unwrap_or_default();
-        let names = ["acme-shop".to_owned(), "docs".to_owned(), "ci-helper".to_owned()];
+        let names = [
+            "acme-shop".to_owned(),
+            "docs".to_owned(),
+            "ci-helper".to_owned(),
+        ];
         let findings = |text: &str| {
             let found = text.contains("hunter2").then(|| Finding {
                 class: "secret".to_owned(),
@@ -305,20 +411,68 @@ mod tests {
     #[test]
     fn every_reason_names_the_card_and_the_way_out() {
         for (change, code, fix) in [
-            (json!({"scope": "project"}), "not_portable", "edit --id aha_1 --scope portable"),
-            (json!({"shareable": "false"}), "not_shareable", "edit --id aha_1 --shareable true"),
-            (json!({"status": "rejected"}), "rejected", "aha-status --id aha_1 --status accepted"),
-            (json!({"status": "Deprecated"}), "deprecated", "--status accepted"),
-            (json!({"status": "superseded"}), "superseded", "--status accepted"),
-            (json!({"superseded_by": "aha_2"}), "superseded", "--status accepted"),
-            (json!({"quarantined": true}), "quarantined", "--status accepted"),
+            (
+                json!({"scope": "project"}),
+                "not_portable",
+                "edit --id aha_1 --scope portable",
+            ),
+            (
+                json!({"shareable": "false"}),
+                "not_shareable",
+                "edit --id aha_1 --shareable true",
+            ),
+            (
+                json!({"status": "rejected"}),
+                "rejected",
+                "aha-status --id aha_1 --status accepted",
+            ),
+            (
+                json!({"status": "Deprecated"}),
+                "deprecated",
+                "--status accepted",
+            ),
+            (
+                json!({"status": "superseded"}),
+                "superseded",
+                "--status accepted",
+            ),
+            (
+                json!({"superseded_by": "aha_2"}),
+                "superseded",
+                "--status accepted",
+            ),
+            (
+                json!({"quarantined": true}),
+                "quarantined",
+                "--status accepted",
+            ),
             (json!({"evidence": []}), "no_evidence", "--add-evidence"),
             (json!({"solution_steps": " "}), "no_steps", "--add-step"),
-            (json!({"problem": "in /home/ann/x.md."}), "home_path", "edit --id aha_1"),
-            (json!({"problem": "see `C:\\Users\\Ann\\x`"}), "home_path", "edit --id aha_1"),
-            (json!({"evidence": ["/Users/ann/work"]}), "home_path", "edit --id aha_1"),
-            (json!({"tags": ["Acme-Shop"]}), "repository_name", "edit --id aha_1"),
-            (json!({"problem": "password hunter2"}), "guard", "edit --id aha_1"),
+            (
+                json!({"problem": "in /home/ann/x.md."}),
+                "home_path",
+                "edit --id aha_1",
+            ),
+            (
+                json!({"problem": "see `C:\\Users\\Ann\\x`"}),
+                "home_path",
+                "edit --id aha_1",
+            ),
+            (
+                json!({"evidence": ["/Users/ann/work"]}),
+                "home_path",
+                "edit --id aha_1",
+            ),
+            (
+                json!({"tags": ["Acme-Shop"]}),
+                "repository_name",
+                "edit --id aha_1",
+            ),
+            (
+                json!({"problem": "password hunter2"}),
+                "guard",
+                "edit --id aha_1",
+            ),
             (json!({"id": "aha x"}), "id", "self-learning record"),
         ] {
             let verdict = verdict(change.clone(), false);
@@ -333,14 +487,31 @@ mod tests {
     #[test]
     fn signals_can_hold_a_card_back() {
         let record = Record(serde_json::Map::new()).with("title", "T");
-        let findings = |_: &str| vec![Finding { class: DIRECTIVE.to_owned(), message: "it commands".to_owned() }];
-        let rules = Rules { repository_names: &[], skill: "s", allow_project: true, findings: &findings };
+        let findings = |_: &str| {
+            vec![Finding {
+                class: DIRECTIVE.to_owned(),
+                message: "it commands".to_owned(),
+            }]
+        };
+        let rules = Rules {
+            repository_names: &[],
+            skill: "s",
+            allow_project: true,
+            findings: &findings,
+        };
         for (trust, expected) in [
             (Trust::Unjudged, vec!["no_steps", "no_evidence", "guard"]),
-            (Trust::Quarantined, vec!["quarantined", "no_steps", "no_evidence"]),
+            (
+                Trust::Quarantined,
+                vec!["quarantined", "no_steps", "no_evidence"],
+            ),
             (Trust::Released, vec!["no_steps", "no_evidence"]),
         ] {
-            let codes: Vec<_> = check(&record, "aha_1", trust, rules).reasons.into_iter().map(|reason| reason.code).collect();
+            let codes: Vec<_> = check(&record, "aha_1", trust, rules)
+                .reasons
+                .into_iter()
+                .map(|reason| reason.code)
+                .collect();
             assert_eq!(codes, expected);
         }
     }
@@ -353,16 +524,35 @@ mod tests {
             json!({"problem": "acme-shopping"}),
             json!({"status": "backported"}),
         ] {
-            assert!(verdict(change.clone(), false).passes(), "{change} {:?}", verdict(change.clone(), false));
+            assert!(
+                verdict(change.clone(), false).passes(),
+                "{change} {:?}",
+                verdict(change.clone(), false)
+            );
         }
     }
 
     #[test]
     fn an_override_covers_project_knowledge_only_and_is_told() {
-        let project = verdict(json!({"scope": "project", "shareable": false, "problem": "/home/ann/acme-shop"}), true);
+        let project = verdict(
+            json!({"scope": "project", "shareable": false, "problem": "/home/ann/acme-shop"}),
+            true,
+        );
         assert!(project.passes());
-        let codes: Vec<_> = project.overridden.iter().map(|reason| reason.code).collect();
-        assert_eq!(codes, ["not_portable", "not_shareable", "home_path", "repository_name"]);
+        let codes: Vec<_> = project
+            .overridden
+            .iter()
+            .map(|reason| reason.code)
+            .collect();
+        assert_eq!(
+            codes,
+            [
+                "not_portable",
+                "not_shareable",
+                "home_path",
+                "repository_name"
+            ]
+        );
         assert!(!verdict(json!({"status": "rejected"}), true).passes());
         assert!(!verdict(json!({"problem": "hunter2"}), true).passes());
     }

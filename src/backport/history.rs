@@ -32,7 +32,10 @@ impl<'a> History<'a> {
     pub fn of(records: impl Iterator<Item = &'a Record>, target: &Target) -> History<'a> {
         let suffix = format!("/{}", target.path);
         let lines = records.filter(|record| match record.text("target_skill_path") {
-            Some(path) => path == target.path || (!target.path.is_empty() && path.replace('\\', "/").ends_with(&suffix)),
+            Some(path) => {
+                path == target.path
+                    || (!target.path.is_empty() && path.replace('\\', "/").ends_with(&suffix))
+            }
             None => record.text("target_skill") == Some(target.name.as_str()),
         });
         History {
@@ -42,7 +45,10 @@ impl<'a> History<'a> {
 
     /// Lines of backports that were written to the skill.
     fn applied(&self) -> impl DoubleEndedIterator<Item = &'a Record> + '_ {
-        self.lines.iter().copied().filter(|record| record.flag("applied") && !is_revert(record))
+        self.lines
+            .iter()
+            .copied()
+            .filter(|record| record.flag("applied") && !is_revert(record))
     }
 
     /// The line of an applied backport that is still in place.
@@ -50,40 +56,55 @@ impl<'a> History<'a> {
         if self.is_reverted(backport_id) {
             return None;
         }
-        self.applied().rfind(|record| record.text("backport_id") == Some(backport_id))
+        self.applied()
+            .rfind(|record| record.text("backport_id") == Some(backport_id))
     }
 
     /// The ids of applied backports that are still in place, oldest first.
     pub fn applied_ids(&self) -> Vec<String> {
-        let ids = self.applied().filter_map(|record| record.text("backport_id"));
+        let ids = self
+            .applied()
+            .filter_map(|record| record.text("backport_id"));
         normal::unique(ids.filter(|id| !self.is_reverted(id)).map(str::to_owned))
     }
 
     /// Whether the last thing that happened to a backport was its reversal.
     pub fn is_reverted(&self, backport_id: &str) -> bool {
-        let last = self
-            .lines
-            .iter()
-            .rfind(|record| record.flag("applied") && record.text("backport_id") == Some(backport_id));
+        let last = self.lines.iter().rfind(|record| {
+            record.flag("applied") && record.text("backport_id") == Some(backport_id)
+        });
         last.is_some_and(|record| is_revert(record))
     }
 
     /// The planned line with this digest, newest first.
     pub fn planned(&self, sha256: &str) -> Option<&'a Record> {
-        self.lines.iter().copied().rfind(|record| record.text("plan_sha256") == Some(sha256))
+        self.lines
+            .iter()
+            .copied()
+            .rfind(|record| record.text("plan_sha256") == Some(sha256))
     }
 
     /// The whole digest that a backport recorded for one block.
     pub fn recorded_digest(&self, file: &str, id: &str, backport_id: &str) -> Option<String> {
-        let lines = self.lines.iter().rev().filter(|record| record.flag("applied"));
+        let lines = self
+            .lines
+            .iter()
+            .rev()
+            .filter(|record| record.flag("applied"));
         lines
             .filter(|record| record.text("backport_id") == Some(backport_id))
-            .find_map(|record| block_entry(record, file, id)?.get("sha256")?.as_str().map(str::to_owned))
+            .find_map(|record| {
+                block_entry(record, file, id)?
+                    .get("sha256")?
+                    .as_str()
+                    .map(str::to_owned)
+            })
     }
 
     /// Whether any backport of this log made the directory of the reference file.
     pub fn made_directory(&self) -> bool {
-        self.applied().any(|record| record.flag("created_directory"))
+        self.applied()
+            .any(|record| record.flag("created_directory"))
     }
 }
 
@@ -94,13 +115,17 @@ fn is_revert(record: &Record) -> bool {
 fn block_entry<'a>(record: &'a Record, file: &str, id: &str) -> Option<&'a Map<String, Value>> {
     let blocks = record.0.get("blocks")?.as_array()?;
     blocks.iter().filter_map(Value::as_object).find(|block| {
-        block.get("file").and_then(Value::as_str) == Some(file) && block.get("id").and_then(Value::as_str) == Some(id)
+        block.get("file").and_then(Value::as_str) == Some(file)
+            && block.get("id").and_then(Value::as_str) == Some(id)
     })
 }
 
 /// The text that a backport replaced in one block, with its markers; `None` when it was new.
 pub fn replaced_text(record: &Record, file: &str, id: &str) -> Option<String> {
-    block_entry(record, file, id)?.get("was")?.as_str().map(str::to_owned)
+    block_entry(record, file, id)?
+        .get("was")?
+        .as_str()
+        .map(str::to_owned)
 }
 
 /// The entry of one file in the log.
@@ -110,7 +135,9 @@ pub fn undo_value(undo: &Undo) -> Value {
         .iter()
         .map(|edit| match std::str::from_utf8(&edit.was) {
             Ok(text) => json!({"at": edit.at, "length": edit.length, "was": text}),
-            Err(_) => json!({"at": edit.at, "length": edit.length, "was_hex": digest::hex(&edit.was)}),
+            Err(_) => {
+                json!({"at": edit.at, "length": edit.length, "was_hex": digest::hex(&edit.was)})
+            }
         })
         .collect();
     json!({
@@ -167,20 +194,41 @@ mod tests {
             reference: None,
         };
         let lines = [
-            record(json!({"backport_id": "a", "target_skill": "ci", "target_skill_path": "/x/skills/ci", "applied": true})),
-            record(json!({"backport_id": "b", "target_skill_path": "skills/ci", "applied": true, "created_directory": true,
-                "blocks": [{"file": "SKILL.md", "id": "b", "sha256": "ff", "was": "old"}]})),
-            record(json!({"backport_id": "b", "target_skill_path": "skills/ci", "applied": true, "reverts": "b"})),
-            record(json!({"backport_id": "c", "target_skill_path": "other/skills-ci", "applied": true})),
-            record(json!({"backport_id": "d", "target_skill_path": "skills/ci", "applied": false, "plan_sha256": "00"})),
+            record(
+                json!({"backport_id": "a", "target_skill": "ci", "target_skill_path": "/x/skills/ci", "applied": true}),
+            ),
+            record(
+                json!({"backport_id": "b", "target_skill_path": "skills/ci", "applied": true, "created_directory": true,
+                "blocks": [{"file": "SKILL.md", "id": "b", "sha256": "ff", "was": "old"}]}),
+            ),
+            record(
+                json!({"backport_id": "b", "target_skill_path": "skills/ci", "applied": true, "reverts": "b"}),
+            ),
+            record(
+                json!({"backport_id": "c", "target_skill_path": "other/skills-ci", "applied": true}),
+            ),
+            record(
+                json!({"backport_id": "d", "target_skill_path": "skills/ci", "applied": false, "plan_sha256": "00"}),
+            ),
         ];
         let history = History::of(lines.iter(), &target);
         assert_eq!(history.applied_ids(), ["a"]);
         assert!(history.is_reverted("b") && !history.is_reverted("a"));
         assert!(history.made_directory());
-        assert_eq!(history.recorded_digest("SKILL.md", "b", "b").as_deref(), Some("ff"));
-        assert_eq!(replaced_text(&lines[1], "SKILL.md", "b").as_deref(), Some("old"));
-        assert_eq!(history.planned("00").and_then(|line| line.text("backport_id")), Some("d"));
+        assert_eq!(
+            history.recorded_digest("SKILL.md", "b", "b").as_deref(),
+            Some("ff")
+        );
+        assert_eq!(
+            replaced_text(&lines[1], "SKILL.md", "b").as_deref(),
+            Some("old")
+        );
+        assert_eq!(
+            history
+                .planned("00")
+                .and_then(|line| line.text("backport_id")),
+            Some("d")
+        );
     }
 
     #[test]
@@ -190,8 +238,16 @@ mod tests {
             before: None,
             after: Some("aa".to_owned()),
             edits: vec![
-                Edit { at: 0, length: 3, was: b"x".to_vec() },
-                Edit { at: 9, length: 0, was: vec![0xff, 0x0a] },
+                Edit {
+                    at: 0,
+                    length: 3,
+                    was: b"x".to_vec(),
+                },
+                Edit {
+                    at: 9,
+                    length: 0,
+                    was: vec![0xff, 0x0a],
+                },
             ],
         };
         let line = record(json!({"undo": [undo_value(&undo)]}));

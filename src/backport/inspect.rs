@@ -89,19 +89,36 @@ pub struct Inspection {
 impl Inspection {
     /// Whether nothing needs a look.
     pub fn is_clean(&self) -> bool {
-        self.problems.is_empty() && !self.findings.iter().any(|finding| finding.state.is_finding())
+        self.problems.is_empty()
+            && !self
+                .findings
+                .iter()
+                .any(|finding| finding.state.is_finding())
     }
 }
 
 /// Inspect a skill against the cards of the store, by id, and the log.
-pub fn inspect(target: &Target, cards: &BTreeMap<String, Card>, history: &History<'_>) -> Inspection {
+pub fn inspect(
+    target: &Target,
+    cards: &BTreeMap<String, Card>,
+    history: &History<'_>,
+) -> Inspection {
     let scan = markers::scan(&target.skill, Family::Skill);
     let reference_bytes = target.reference.as_deref().unwrap_or_default();
     let file = reference::read(reference_bytes);
     let mut problems = marker_problems(&scan, SKILL_PATH);
     problems.extend(marker_problems(&file.scan, REFERENCE_PATH));
-    let mut findings: Vec<Finding> = scan.blocks.iter().map(|block| skill_finding(block, &scan, cards, history)).collect();
-    findings.extend(file.scan.blocks.iter().map(|block| card_finding(block, &file.scan, cards, history)));
+    let mut findings: Vec<Finding> = scan
+        .blocks
+        .iter()
+        .map(|block| skill_finding(block, &scan, cards, history))
+        .collect();
+    findings.extend(
+        file.scan
+            .blocks
+            .iter()
+            .map(|block| card_finding(block, &file.scan, cards, history)),
+    );
     findings.extend(file.bullets.iter().map(|bullet| {
         let known = cards.contains_key(&bullet.id);
         Finding {
@@ -123,23 +140,33 @@ pub fn inspect(target: &Target, cards: &BTreeMap<String, Card>, history: &Histor
         }
     }));
     if !file.scan.blocks.is_empty() && scan.blocks.is_empty() {
-        problems.push(format!("{SKILL_PATH} does not point to the cards in {REFERENCE_PATH}"));
+        problems.push(format!(
+            "{SKILL_PATH} does not point to the cards in {REFERENCE_PATH}"
+        ));
     }
     if target.reference.is_none() && !scan.blocks.is_empty() {
-        problems.push(format!("{SKILL_PATH} points to {REFERENCE_PATH}, which does not exist"));
+        problems.push(format!(
+            "{SKILL_PATH} points to {REFERENCE_PATH}, which does not exist"
+        ));
     }
     let plain = |ids: Vec<String>| -> Vec<String> {
         let allowed = |id: &String| {
-            id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+            id.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
         };
         ids.into_iter().filter(allowed).collect()
     };
     Inspection {
         has_start: !scan.blocks.is_empty(),
-        has_end: !scan.stray_ends.is_empty() || scan.blocks.iter().any(|block| block.end_line.is_some()),
+        has_end: !scan.stray_ends.is_empty()
+            || scan.blocks.iter().any(|block| block.end_line.is_some()),
         backport_ids: plain(scan.ids()),
         reference_exists: target.reference.is_some(),
-        header: file.header.as_ref().map(|header| header.values.clone()).unwrap_or_default(),
+        header: file
+            .header
+            .as_ref()
+            .map(|header| header.values.clone())
+            .unwrap_or_default(),
         card_ids: file.ids(),
         findings,
         problems,
@@ -147,8 +174,14 @@ pub fn inspect(target: &Target, cards: &BTreeMap<String, Card>, history: &Histor
 }
 
 fn marker_problems(scan: &Scan, file: &str) -> Vec<String> {
-    let stray = scan.stray_ends.iter().map(|line| format!("{file}:{line}: an end marker without a start marker"));
-    let foreign = scan.foreign.iter().map(|line| format!("{file}:{line}: a marker that belongs into another file"));
+    let stray = scan
+        .stray_ends
+        .iter()
+        .map(|line| format!("{file}:{line}: an end marker without a start marker"));
+    let foreign = scan
+        .foreign
+        .iter()
+        .map(|line| format!("{file}:{line}: a marker that belongs into another file"));
     stray.chain(foreign).collect()
 }
 
@@ -160,7 +193,8 @@ fn status_of(card: Option<&Card>) -> Option<String> {
 
 /// The state that keeps a card from being used, if it is in one.
 fn retired(card: &Card) -> Option<&'static str> {
-    gate::retired_state(&card.current).or((card.trust == gate::Trust::Quarantined).then_some("quarantined"))
+    gate::retired_state(&card.current)
+        .or((card.trust == gate::Trust::Quarantined).then_some("quarantined"))
 }
 
 /// What text and digests say, whatever the card says.
@@ -171,34 +205,60 @@ fn integrity(block: &Block, scan: &Scan, recorded: Option<&str>) -> (State, &'st
     if block.id.is_empty() {
         return (State::Damaged, "its start marker names no id");
     }
-    if scan.blocks.iter().filter(|other| other.id == block.id).count() > 1 {
+    if scan
+        .blocks
+        .iter()
+        .filter(|other| other.id == block.id)
+        .count()
+        > 1
+    {
         return (State::Damaged, "there are several blocks with this id");
     }
     let digest = block.digest();
     match (block.is_sealed(), recorded) {
-        (Some(true), Some(recorded)) if recorded != digest => {
-            (State::Tampered, "its text and its digest were both changed; the log has another digest")
-        }
+        (Some(true), Some(recorded)) if recorded != digest => (
+            State::Tampered,
+            "its text and its digest were both changed; the log has another digest",
+        ),
         (Some(true), _) => (State::Untouched, "as written"),
         (None, Some(recorded)) if recorded == digest => (State::Tampered, "its digest was removed"),
-        (None, Some(_)) => (State::Tampered, "its text was changed and its digest removed"),
-        (Some(false), Some(recorded)) if recorded == digest => {
-            (State::Tampered, "its digest was changed; the text is as the log has it")
-        }
+        (None, Some(_)) => (
+            State::Tampered,
+            "its text was changed and its digest removed",
+        ),
+        (Some(false), Some(recorded)) if recorded == digest => (
+            State::Tampered,
+            "its digest was changed; the text is as the log has it",
+        ),
         (Some(false), Some(recorded)) => {
-            let written = block.seal.as_ref().map(|seal| seal.digest.as_str()).unwrap_or_default();
+            let written = block
+                .seal
+                .as_ref()
+                .map(|seal| seal.digest.as_str())
+                .unwrap_or_default();
             if digest::agrees(written, recorded) {
                 (State::Edited, "somebody has changed its text")
             } else {
-                (State::Tampered, "neither its text nor its digest is as the log has it")
+                (
+                    State::Tampered,
+                    "neither its text nor its digest is as the log has it",
+                )
             }
         }
         (Some(false), None) => (State::Edited, "somebody has changed its text"),
-        (None, None) => (State::Legacy, "written by an older version, without a digest"),
+        (None, None) => (
+            State::Legacy,
+            "written by an older version, without a digest",
+        ),
     }
 }
 
-fn skill_finding(block: &Block, scan: &Scan, cards: &BTreeMap<String, Card>, history: &History<'_>) -> Finding {
+fn skill_finding(
+    block: &Block,
+    scan: &Scan,
+    cards: &BTreeMap<String, Card>,
+    history: &History<'_>,
+) -> Finding {
     let recorded = history.recorded_digest(SKILL_PATH, &block.id, &block.id);
     let (mut state, message) = integrity(block, scan, recorded.as_deref());
     let mut message = message.to_owned();
@@ -207,7 +267,11 @@ fn skill_finding(block: &Block, scan: &Scan, cards: &BTreeMap<String, Card>, his
     }
     Finding {
         file: SKILL_PATH,
-        kind: if block.into_gotchas() { "gotchas" } else { "pointer" },
+        kind: if block.into_gotchas() {
+            "gotchas"
+        } else {
+            "pointer"
+        },
         id: block.id.clone(),
         backport_id: Some(block.id.clone()),
         line: block.line,
@@ -227,16 +291,27 @@ fn lessons_state(block: &Block, cards: &BTreeMap<String, Card>) -> (State, Strin
             continue;
         };
         if let Some(state) = retired(card) {
-            return (State::SourceRejected, format!("card `{id}` is {state} by now"));
+            return (
+                State::SourceRejected,
+                format!("card `{id}` is {state} by now"),
+            );
         }
         if render::lesson(&card.current, id).trim_end() != line {
-            return (State::SourceNewer, format!("card `{id}` has been improved since; export it again"));
+            return (
+                State::SourceNewer,
+                format!("card `{id}` has been improved since; export it again"),
+            );
         }
     }
     (State::Untouched, "as written".to_owned())
 }
 
-fn card_finding(block: &Block, scan: &Scan, cards: &BTreeMap<String, Card>, history: &History<'_>) -> Finding {
+fn card_finding(
+    block: &Block,
+    scan: &Scan,
+    cards: &BTreeMap<String, Card>,
+    history: &History<'_>,
+) -> Finding {
     let backport = block.backport_id.clone().unwrap_or_default();
     let recorded = history.recorded_digest(REFERENCE_PATH, &block.id, &backport);
     let (mut state, message) = integrity(block, scan, recorded.as_deref());
@@ -247,21 +322,44 @@ fn card_finding(block: &Block, scan: &Scan, cards: &BTreeMap<String, Card>, hist
     {
         match plan::legacy_version(block, card) {
             Some(true) => {}
-            Some(false) => (state, message) = (State::SourceNewer, "the card has been improved since; export it again".to_owned()),
-            None => (state, message) = (State::Edited, "no version of the card reads like this".to_owned()),
+            Some(false) => {
+                (state, message) = (
+                    State::SourceNewer,
+                    "the card has been improved since; export it again".to_owned(),
+                )
+            }
+            None => {
+                (state, message) = (
+                    State::Edited,
+                    "no version of the card reads like this".to_owned(),
+                )
+            }
         }
     }
-    if state == State::Edited && card.is_some_and(|card| render::card(&card.current, &card.id) == block.body_text()) {
-        "somebody has changed its text, and the card says the same by now; export it again".clone_into(&mut message);
+    if state == State::Edited
+        && card.is_some_and(|card| render::card(&card.current, &card.id) == block.body_text())
+    {
+        "somebody has changed its text, and the card says the same by now; export it again"
+            .clone_into(&mut message);
     }
     if matches!(state, State::Untouched | State::Legacy) {
         match card {
-            None => (state, message) = (State::Orphaned, "its card is not in this store".to_owned()),
+            None => {
+                (state, message) = (State::Orphaned, "its card is not in this store".to_owned())
+            }
             Some(card) => {
                 if let Some(retired) = retired(card) {
-                    (state, message) = (State::SourceRejected, format!("its card is {retired} by now"));
-                } else if state == State::Untouched && render::card(&card.current, &card.id) != block.body_text() {
-                    (state, message) = (State::SourceNewer, "the card has been improved since; export it again".to_owned());
+                    (state, message) = (
+                        State::SourceRejected,
+                        format!("its card is {retired} by now"),
+                    );
+                } else if state == State::Untouched
+                    && render::card(&card.current, &card.id) != block.body_text()
+                {
+                    (state, message) = (
+                        State::SourceNewer,
+                        "the card has been improved since; export it again".to_owned(),
+                    );
                 }
             }
         }
@@ -287,7 +385,9 @@ fn card_finding(block: &Block, scan: &Scan, cards: &BTreeMap<String, Card>, hist
 pub fn adopt(block: &Block, card: &Card) -> Option<Record> {
     let text = block.body_text();
     let mut lines = text.lines();
-    let title = lines.find(|line| !line.trim().is_empty())?.strip_prefix("## ")?;
+    let title = lines
+        .find(|line| !line.trim().is_empty())?
+        .strip_prefix("## ")?;
     let mut fields: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let mut section = "head";
     for line in lines {
@@ -306,7 +406,9 @@ pub fn adopt(block: &Block, card: &Card) -> Option<Record> {
     let head = fields.remove("head").unwrap_or_default();
     let head_value = |name: &str| {
         let prefix = format!("- **{name}:** ");
-        head.iter().find_map(|line| line.strip_prefix(&prefix)).map(str::to_owned)
+        head.iter()
+            .find_map(|line| line.strip_prefix(&prefix))
+            .map(str::to_owned)
     };
     // An edit that moved the id elsewhere is no edit of this card.
     if head_value("ID")? != format!("`{}`", card.id) {
@@ -318,25 +420,54 @@ pub fn adopt(block: &Block, card: &Card) -> Option<Record> {
         record = record.with("title", unescaped(title));
     }
     let when = head_value("When to use");
-    if when != record.display("when_to_use").map(|text| render::inline(&text)) {
-        record = record.with("when_to_use", when.map(|text| unescaped(&text)).unwrap_or_default());
+    if when
+        != record
+            .display("when_to_use")
+            .map(|text| render::inline(&text))
+    {
+        record = record.with(
+            "when_to_use",
+            when.map(|text| unescaped(&text)).unwrap_or_default(),
+        );
     }
     let tags = head_value("Tags");
-    let old_tags: Vec<String> = record.list("tags").iter().map(|tag| render::inline(tag)).collect();
+    let old_tags: Vec<String> = record
+        .list("tags")
+        .iter()
+        .map(|tag| render::inline(tag))
+        .collect();
     if tags.clone().unwrap_or_default() != old_tags.join(", ") {
-        let tags: Vec<String> = tags.unwrap_or_default().split(',').map(|tag| unescaped(tag.trim())).filter(|tag| !tag.is_empty()).collect();
+        let tags: Vec<String> = tags
+            .unwrap_or_default()
+            .split(',')
+            .map(|tag| unescaped(tag.trim()))
+            .filter(|tag| !tag.is_empty())
+            .collect();
         record = record.with("tags", tags);
     }
     let problem = fields.remove("problem").unwrap_or_default().join("\n");
-    if problem.trim() != record.display("problem").map(|text| render::block(&text)).unwrap_or_default() {
+    if problem.trim()
+        != record
+            .display("problem")
+            .map(|text| render::block(&text))
+            .unwrap_or_default()
+    {
         let lines: Vec<String> = problem.trim().lines().map(unescaped).collect();
         record = record.with("problem", lines.join("\n"));
     }
     for field in ["solution_steps", "gotchas", "evidence"] {
         let new = items(&fields.remove(field).unwrap_or_default());
-        let old: Vec<String> = record.list(field).iter().map(|text| render::block(text)).filter(|text| !text.is_empty()).collect();
+        let old: Vec<String> = record
+            .list(field)
+            .iter()
+            .map(|text| render::block(text))
+            .filter(|text| !text.is_empty())
+            .collect();
         if new != old {
-            let new: Vec<String> = new.iter().map(|item| item.lines().map(unescaped).collect::<Vec<_>>().join("\n")).collect();
+            let new: Vec<String> = new
+                .iter()
+                .map(|item| item.lines().map(unescaped).collect::<Vec<_>>().join("\n"))
+                .collect();
             record = record.with(field, new);
         }
     }
@@ -360,7 +491,10 @@ fn items(lines: &[String]) -> Vec<String> {
             out.push(line.trim().to_owned());
         }
     }
-    out.into_iter().map(|item| item.trim_end().to_owned()).filter(|item| !item.is_empty()).collect()
+    out.into_iter()
+        .map(|item| item.trim_end().to_owned())
+        .filter(|item| !item.is_empty())
+        .collect()
 }
 
 /// Take back what rendering put in front of structure.

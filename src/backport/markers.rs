@@ -64,7 +64,9 @@ pub fn is_plain_id(id: &str) -> bool {
     !id.is_empty()
         && id.len() <= 200
         && !id.contains("--")
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
 }
 
 /// What the comment with the digest says.
@@ -133,7 +135,9 @@ impl Block {
     }
 
     pub fn into_gotchas(&self) -> bool {
-        self.seal.as_ref().is_some_and(|seal| seal.into.as_deref() == Some("gotchas"))
+        self.seal
+            .as_ref()
+            .is_some_and(|seal| seal.into.as_deref() == Some("gotchas"))
     }
 
     /// The text between the markers, as far as it is text, with plain line ends.
@@ -174,7 +178,11 @@ impl Scan {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Marker {
-    Start { family: Family, attributes: Vec<(String, String)>, bare: Option<String> },
+    Start {
+        family: Family,
+        attributes: Vec<(String, String)>,
+        bare: Option<String>,
+    },
     End(Family),
     Digest(Seal),
 }
@@ -313,12 +321,26 @@ pub fn scan(bytes: &[u8], family: Family) -> Scan {
 
 type OpenBlock = Option<(Block, Vec<(usize, usize)>)>;
 
-fn start_block(reader: &mut Reader, found: Option<Marker>, family: Family, index: usize, line: Line) -> OpenBlock {
+fn start_block(
+    reader: &mut Reader,
+    found: Option<Marker>,
+    family: Family,
+    index: usize,
+    line: Line,
+) -> OpenBlock {
     reader.skip();
-    let Some(Marker::Start { attributes, bare, .. }) = found else {
+    let Some(Marker::Start {
+        attributes, bare, ..
+    }) = found
+    else {
         return None;
     };
-    let value = |key: &str| attributes.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone());
+    let value = |key: &str| {
+        attributes
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.clone())
+    };
     let block = Block {
         family,
         id: value("id").or(bare).unwrap_or_default(),
@@ -336,13 +358,23 @@ fn start_block(reader: &mut Reader, found: Option<Marker>, family: Family, index
 
 fn close(bytes: &[u8], scan: &mut Scan, open: &mut OpenBlock) {
     if let Some((mut block, body)) = open.take() {
-        block.body = body.iter().flat_map(|(start, next)| bytes[*start..*next].iter().copied()).collect();
+        block.body = body
+            .iter()
+            .flat_map(|(start, next)| bytes[*start..*next].iter().copied())
+            .collect();
         scan.blocks.push(block);
     }
 }
 
 /// A block as text with plain line ends, sealed with the digest of `body`, which ends in a newline.
-pub fn compose(family: Family, start: &str, body: &str, glue: usize, after: usize, into: Option<&str>) -> String {
+pub fn compose(
+    family: Family,
+    start: &str,
+    body: &str,
+    glue: usize,
+    after: usize,
+    into: Option<&str>,
+) -> String {
     let seal = Seal {
         digest: digest::short(&digest::of_bytes(body.as_bytes())).to_owned(),
         glue,
@@ -380,7 +412,10 @@ body
         let found = scan(text.as_bytes(), Family::Skill);
         assert_eq!(found.ids(), ["slbp_1"]);
         assert_eq!(found.blocks[0].body, b"body\n");
-        assert_eq!((found.blocks[0].line, found.blocks[0].end_line), (8, Some(10)));
+        assert_eq!(
+            (found.blocks[0].line, found.blocks[0].end_line),
+            (8, Some(10))
+        );
         assert_eq!(found.stray_ends, [11]);
         assert_eq!(found.foreign, [12]);
         assert_eq!(found.blocks[0].is_sealed(), None);
@@ -388,18 +423,41 @@ body
 
     #[test]
     fn what_is_composed_is_read_back() {
-        let text = compose(Family::Card, &card_start("aha_1", "slbp_1"), "## t\r\n\n", 1, 2, Some("gotchas"));
+        let text = compose(
+            Family::Card,
+            &card_start("aha_1", "slbp_1"),
+            "## t\r\n\n",
+            1,
+            2,
+            Some("gotchas"),
+        );
         let found = scan(text.as_bytes(), Family::Card);
         let block = &found.blocks[0];
-        assert_eq!((block.id.as_str(), block.backport_id.as_deref()), ("aha_1", Some("slbp_1")));
+        assert_eq!(
+            (block.id.as_str(), block.backport_id.as_deref()),
+            ("aha_1", Some("slbp_1"))
+        );
         let seal = block.seal.as_ref().expect("a seal");
         assert_eq!((seal.glue, seal.after, block.into_gotchas()), (1, 2, true));
-        let plain = compose(Family::Card, &card_start("aha_1", "slbp_1"), "## t\n\n", 0, 0, None);
+        let plain = compose(
+            Family::Card,
+            &card_start("aha_1", "slbp_1"),
+            "## t\n\n",
+            0,
+            0,
+            None,
+        );
         for ends in [plain.clone(), plain.replace('\n', "\r\n")] {
-            assert_eq!(scan(ends.as_bytes(), Family::Card).blocks[0].is_sealed(), Some(true));
+            assert_eq!(
+                scan(ends.as_bytes(), Family::Card).blocks[0].is_sealed(),
+                Some(true)
+            );
         }
         let edited = plain.replace("## t", "## T");
-        assert_eq!(scan(edited.as_bytes(), Family::Card).blocks[0].is_sealed(), Some(false));
+        assert_eq!(
+            scan(edited.as_bytes(), Family::Card).blocks[0].is_sealed(),
+            Some(false)
+        );
     }
 
     #[test]
@@ -415,7 +473,11 @@ text
 <!-- self-learning:aha:start id=d backport_id=b -->
 ";
         let found = scan(text.as_bytes(), Family::Card);
-        let ends: Vec<_> = found.blocks.iter().map(|block| (block.id.as_str(), block.end_line)).collect();
+        let ends: Vec<_> = found
+            .blocks
+            .iter()
+            .map(|block| (block.id.as_str(), block.end_line))
+            .collect();
         assert_eq!(ends, [("a", None), ("c", Some(6)), ("d", None)]);
         assert_eq!(found.open_since, None);
     }
@@ -425,7 +487,9 @@ text
         for id in ["aha_1", "a.b-c", "7"] {
             assert!(is_plain_id(id), "{id}");
         }
-        for id in ["", "a b", "a/b", "a`b", "a-->b", "a--b", "größe", "a=b", "\\1"] {
+        for id in [
+            "", "a b", "a/b", "a`b", "a-->b", "a--b", "größe", "a=b", "\\1",
+        ] {
             assert!(!is_plain_id(id), "{id}");
         }
     }

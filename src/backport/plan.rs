@@ -124,7 +124,11 @@ impl Plan {
 
     /// The new bytes of a file, as far as it will exist.
     pub fn new_bytes(&self, path: &str) -> Option<&[u8]> {
-        self.changes.iter().find(|change| change.path == path)?.new.as_deref()
+        self.changes
+            .iter()
+            .find(|change| change.path == path)?
+            .new
+            .as_deref()
     }
 }
 
@@ -157,11 +161,17 @@ pub fn plan(
     history: &History<'_>,
 ) -> Result<Plan, Refusal> {
     let cards = unique(cards);
-    let verdicts: Vec<Verdict> = cards.iter().map(|card| gate::check(&card.current, &card.id, card.trust, rules)).collect();
+    let verdicts: Vec<Verdict> = cards
+        .iter()
+        .map(|card| gate::check(&card.current, &card.id, card.trust, rules))
+        .collect();
     if !verdicts.iter().all(Verdict::passes) {
         return Err(Refusal::Gate(verdicts));
     }
-    for (path, bytes) in [(SKILL_PATH, Some(&target.skill)), (REFERENCE_PATH, target.reference.as_ref())] {
+    for (path, bytes) in [
+        (SKILL_PATH, Some(&target.skill)),
+        (REFERENCE_PATH, target.reference.as_ref()),
+    ] {
         if bytes.is_some_and(|bytes| document::is_wide(bytes)) {
             return Err(Refusal::Encoding(path));
         }
@@ -169,19 +179,36 @@ pub fn plan(
     let mut notes = Vec::new();
     let old_reference = target.reference.as_deref();
     let cards_edit = edit_reference(old_reference, target, &cards, options, history, &mut notes)?;
-    let changed = cards_edit.changes.iter().any(|change| *change != CardChange::Unchanged);
+    let changed = cards_edit
+        .changes
+        .iter()
+        .any(|change| *change != CardChange::Unchanged);
     let scan = markers::scan(&target.skill, Family::Skill);
     skill::check(&scan, SKILL_PATH).map_err(|conflict| Refusal::Conflicts(vec![conflict]))?;
     for line in &scan.foreign {
-        notes.push(format!("{SKILL_PATH}:{line}: a marker of the reference file; left alone"));
+        notes.push(format!(
+            "{SKILL_PATH}:{line}: a marker of the reference file; left alone"
+        ));
     }
     let skill_edit = match options.into {
-        Placement::Reference => skill::place_pointer(&target.skill, &options.backport_id, changed, options.upgrade),
+        Placement::Reference => skill::place_pointer(
+            &target.skill,
+            &options.backport_id,
+            changed,
+            options.upgrade,
+        ),
         Placement::Gotchas => {
-            let lessons: Vec<(String, String)> =
-                cards.iter().map(|card| (card.id.clone(), render::lesson(&card.current, &card.id))).collect();
-            skill::place_gotchas(&target.skill, &options.backport_id, &lessons, options.overwrite)
-                .map_err(|conflict| Refusal::Conflicts(vec![conflict]))?
+            let lessons: Vec<(String, String)> = cards
+                .iter()
+                .map(|card| (card.id.clone(), render::lesson(&card.current, &card.id)))
+                .collect();
+            skill::place_gotchas(
+                &target.skill,
+                &options.backport_id,
+                &lessons,
+                options.overwrite,
+            )
+            .map_err(|conflict| Refusal::Conflicts(vec![conflict]))?
         }
     };
     notes.extend(skill_edit.notes.iter().cloned());
@@ -206,11 +233,18 @@ pub fn plan(
     ];
     let mut blocks = cards_edit.blocks;
     if skill_edit.change != SkillChange::Unchanged {
-        blocks.extend(skill_block(&changes[0], &options.backport_id, skill_edit.was));
+        blocks.extend(skill_block(
+            &changes[0],
+            &options.backport_id,
+            skill_edit.was,
+        ));
     }
     let with_change = |wanted: CardChange| -> Vec<String> {
         let pairs = cards.iter().zip(&cards_edit.changes);
-        pairs.filter(|(_, change)| **change == wanted).map(|(card, _)| card.id.clone()).collect()
+        pairs
+            .filter(|(_, change)| **change == wanted)
+            .map(|(card, _)| card.id.clone())
+            .collect()
     };
     let result = reference::read(changes[1].new.as_deref().unwrap_or_default()).ids();
     let plan = Plan {
@@ -218,7 +252,9 @@ pub fn plan(
         target_name: target.name.clone(),
         target_path: target.path.clone(),
         requested: cards.iter().map(|card| card.id.clone()).collect(),
-        existing: old_reference.map(|bytes| reference::read(bytes).ids()).unwrap_or_default(),
+        existing: old_reference
+            .map(|bytes| reference::read(bytes).ids())
+            .unwrap_or_default(),
         added: with_change(CardChange::Added),
         updated: with_change(CardChange::Updated),
         result,
@@ -252,7 +288,9 @@ fn unique(cards: &[Card]) -> Vec<Card> {
 fn body(bytes: &[u8]) -> &[u8] {
     let lines = document::split(bytes);
     let count = document::frontmatter_lines(bytes, &lines);
-    count.checked_sub(1).map_or(bytes, |last| &bytes[lines[last].next..])
+    count
+        .checked_sub(1)
+        .map_or(bytes, |last| &bytes[lines[last].next..])
 }
 
 struct CardsEdit {
@@ -298,9 +336,20 @@ fn edit_reference(
                         glue: 1,
                         ..markers::Seal::default()
                     });
-                    let text = markers::compose(Family::Card, &start, &wanted, seal.glue, seal.after, None);
+                    let text = markers::compose(
+                        Family::Card,
+                        &start,
+                        &wanted,
+                        seal.glue,
+                        seal.after,
+                        None,
+                    );
                     let was = String::from_utf8_lossy(&bytes[block.span.clone()]).into_owned();
-                    (Some(splice::replace_block(&bytes, block, &text, ends)), CardChange::Updated, Some(was))
+                    (
+                        Some(splice::replace_block(&bytes, block, &text, ends)),
+                        CardChange::Updated,
+                        Some(was),
+                    )
                 }
                 Err(conflict) => {
                     conflicts.push(conflict);
@@ -312,9 +361,14 @@ fn edit_reference(
                 Some(section) => {
                     let was = String::from_utf8_lossy(&bytes[section.clone()]).into_owned();
                     let more = usize::from(section.end < bytes.len());
-                    let text = markers::compose(Family::Card, &start, &wanted, 0, more, None) + &"\n".repeat(more);
+                    let text = markers::compose(Family::Card, &start, &wanted, 0, more, None)
+                        + &"\n".repeat(more);
                     edit.replaced_sections = true;
-                    (Some(splice::replace(&bytes, section, &ends.apply(&text))), CardChange::Updated, Some(was))
+                    (
+                        Some(splice::replace(&bytes, section, &ends.apply(&text))),
+                        CardChange::Updated,
+                        Some(was),
+                    )
                 }
                 None => (None, CardChange::Unchanged, None),
             }
@@ -324,7 +378,11 @@ fn edit_reference(
                 notes.push(note);
             }
             let text = markers::compose(Family::Card, &start, &wanted, spot.glue, spot.after, None);
-            (Some(splice::insert(&bytes, &spot, &text, ends)), CardChange::Added, None)
+            (
+                Some(splice::insert(&bytes, &spot, &text, ends)),
+                CardChange::Added,
+                None,
+            )
         };
         edit.changes.push(change);
         if let Some(new) = new {
@@ -403,7 +461,8 @@ pub fn legacy_version(block: &Block, card: &Card) -> Option<bool> {
     let text = block.body_text();
     let text = text.trim();
     let is = |record: &Record| {
-        render::legacy_card(record, &card.id).trim() == text || render::card(record, &card.id).trim() == text
+        render::legacy_card(record, &card.id).trim() == text
+            || render::card(record, &card.id).trim() == text
     };
     if is(&card.current) {
         return Some(true);
@@ -444,23 +503,41 @@ pub fn undo(changes: &[Change]) -> Vec<Undo> {
             path: change.path.to_owned(),
             before: change.old.as_deref().map(digest::of_bytes),
             after: change.new.as_deref().map(digest::of_bytes),
-            edits: diff::undo(change.old.as_deref().unwrap_or_default(), change.new.as_deref().unwrap_or_default()),
+            edits: diff::undo(
+                change.old.as_deref().unwrap_or_default(),
+                change.new.as_deref().unwrap_or_default(),
+            ),
         })
         .collect()
 }
 
 fn inputs(cards: &[Card], changes: &[Change]) -> Vec<(String, String)> {
     let cards = cards.iter().map(|card| {
-        (format!("card {}", card.id), digest::of_bytes(card.current.to_line().as_bytes()))
+        (
+            format!("card {}", card.id),
+            digest::of_bytes(card.current.to_line().as_bytes()),
+        )
     });
     let files = changes.iter().map(|change| {
-        (change.path.to_owned(), change.old.as_deref().map_or_else(|| "-".to_owned(), digest::of_bytes))
+        (
+            change.path.to_owned(),
+            change
+                .old
+                .as_deref()
+                .map_or_else(|| "-".to_owned(), digest::of_bytes),
+        )
     });
     cards.chain(files).collect()
 }
 
 /// The digest of everything the plan rests on and everything it would write.
-fn sha256(target: &Target, cards: &[Card], options: &Options, rules: Rules<'_>, changes: &[Change]) -> String {
+fn sha256(
+    target: &Target,
+    cards: &[Card],
+    options: &Options,
+    rules: Rules<'_>,
+    changes: &[Change],
+) -> String {
     let mut text = format!(
         "{RENDERER}\nbackport {}\ntime {}\ntarget {}\ninto {}\noverwrite {}\nupgrade {}\nallow-project {}\n",
         options.backport_id,
@@ -472,7 +549,11 @@ fn sha256(target: &Target, cards: &[Card], options: &Options, rules: Rules<'_>, 
         rules.allow_project,
     );
     for card in cards {
-        text.push_str(&format!("card {} {}\n", card.id, digest::of_bytes(card.current.to_line().as_bytes())));
+        text.push_str(&format!(
+            "card {} {}\n",
+            card.id,
+            digest::of_bytes(card.current.to_line().as_bytes())
+        ));
     }
     text.push_str(&changes_text(changes));
     digest::of_bytes(text.as_bytes())
@@ -482,8 +563,17 @@ fn sha256(target: &Target, cards: &[Card], options: &Options, rules: Rules<'_>, 
 pub fn changes_text(changes: &[Change]) -> String {
     let mut text = String::new();
     for change in changes {
-        let of = |bytes: &Option<Vec<u8>>| bytes.as_deref().map_or_else(|| "-".to_owned(), digest::of_bytes);
-        text.push_str(&format!("file {} {} {}\n", change.path, of(&change.old), of(&change.new)));
+        let of = |bytes: &Option<Vec<u8>>| {
+            bytes
+                .as_deref()
+                .map_or_else(|| "-".to_owned(), digest::of_bytes)
+        };
+        text.push_str(&format!(
+            "file {} {} {}\n",
+            change.path,
+            of(&change.old),
+            of(&change.new)
+        ));
     }
     text
 }
@@ -500,12 +590,16 @@ fn verify(plan: &Plan, replaced_sections: bool) -> Result<(), Refusal> {
             None => found.bullet(id).is_some(),
         };
         if !sound {
-            return Err(Refusal::Unsound(format!("{REFERENCE_PATH} would not hold card `{id}` whole")));
+            return Err(Refusal::Unsound(format!(
+                "{REFERENCE_PATH} would not hold card `{id}` whole"
+            )));
         }
     }
     let scan = markers::scan(new_skill, Family::Skill);
     if scan.blocks.is_empty() || scan.blocks.iter().any(|block| block.end_line.is_none()) {
-        return Err(Refusal::Unsound(format!("{SKILL_PATH} would hold no readable block")));
+        return Err(Refusal::Unsound(format!(
+            "{SKILL_PATH} would hold no readable block"
+        )));
     }
     for (change, family) in plan.changes.iter().zip([Family::Skill, Family::Card]) {
         let (Some(old), Some(new)) = (&change.old, &change.new) else {
@@ -517,7 +611,10 @@ fn verify(plan: &Plan, replaced_sections: bool) -> Result<(), Refusal> {
         };
         let excused = family == Family::Card && replaced_sections;
         if !excused && strip(old) != strip(new) {
-            return Err(Refusal::Unsound(format!("{} would change outside our markers", change.path)));
+            return Err(Refusal::Unsound(format!(
+                "{} would change outside our markers",
+                change.path
+            )));
         }
     }
     Ok(())

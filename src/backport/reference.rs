@@ -23,7 +23,10 @@ pub struct Header {
 
 impl Header {
     pub fn value(&self, key: &str) -> Option<&str> {
-        self.values.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+        self.values
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -60,8 +63,15 @@ pub fn read(bytes: &[u8]) -> Reference {
 impl Reference {
     /// All cards in the file, in order of appearance, each once.
     pub fn ids(&self) -> Vec<String> {
-        let blocks = self.scan.blocks.iter().map(|block| (block.line, block.id.clone()));
-        let bullets = self.bullets.iter().map(|bullet| (bullet.line, bullet.id.clone()));
+        let blocks = self
+            .scan
+            .blocks
+            .iter()
+            .map(|block| (block.line, block.id.clone()));
+        let bullets = self
+            .bullets
+            .iter()
+            .map(|bullet| (bullet.line, bullet.id.clone()));
         let mut all: Vec<(usize, String)> = blocks.chain(bullets).collect();
         all.sort();
         normal::unique(all.into_iter().map(|(_, id)| id))
@@ -73,7 +83,10 @@ impl Reference {
 }
 
 fn header(bytes: &[u8], scan: &Scan) -> Option<Header> {
-    let first = scan.lines.iter().position(|line| line.place != Place::Frontmatter && !line.is_blank(bytes))?;
+    let first = scan
+        .lines
+        .iter()
+        .position(|line| line.place != Place::Frontmatter && !line.is_blank(bytes))?;
     let start = scan.lines[first];
     if start.text(bytes).trim_ascii_end() != HEADER_START.as_bytes() {
         return None;
@@ -111,14 +124,24 @@ fn bullets(bytes: &[u8], scan: &Scan) -> Vec<Bullet> {
         else {
             continue;
         };
-        let heading = headings.iter().rfind(|heading| heading.line < index && index - heading.line <= 3);
+        let heading = headings
+            .iter()
+            .rfind(|heading| heading.line < index && index - heading.line <= 3);
         let section = heading.map(|heading| {
             let next_heading = headings
                 .iter()
                 .find(|next| next.line > heading.line && next.level <= heading.level)
                 .map(|next| scan.lines[next.line].start);
-            let next_block = scan.blocks.iter().map(|block| block.span.start).find(|start| *start > line.start);
-            let end = next_heading.into_iter().chain(next_block).min().unwrap_or(bytes.len());
+            let next_block = scan
+                .blocks
+                .iter()
+                .map(|block| block.span.start)
+                .find(|start| *start > line.start);
+            let end = next_heading
+                .into_iter()
+                .chain(next_block)
+                .min()
+                .unwrap_or(bytes.len());
             scan.lines[heading.line].start..end
         });
         out.push(Bullet {
@@ -161,7 +184,11 @@ pub fn with_header(bytes: &[u8], values: &HeaderValues<'_>, ends: LineEnd) -> Ve
     match old {
         Some(header) => {
             let unfinished = bytes[..header.span.end].last() != Some(&b'\n');
-            let text = if unfinished { text.trim_end_matches('\n') } else { &text };
+            let text = if unfinished {
+                text.trim_end_matches('\n')
+            } else {
+                &text
+            };
             splice::replace(bytes, header.span, &ends.apply(text))
         }
         None => {
@@ -187,8 +214,12 @@ pub fn without_header(bytes: &[u8]) -> Vec<u8> {
 
 /// Where the header goes: the top, behind frontmatter that has a line end.
 fn top(bytes: &[u8], scan: &Scan) -> usize {
-    let last = scan.lines.iter().rfind(|line| line.place == Place::Frontmatter);
-    last.filter(|line| line.next > line.end).map_or(document::byte_order_mark(bytes), |line| line.next)
+    let last = scan
+        .lines
+        .iter()
+        .rfind(|line| line.place == Place::Frontmatter);
+    last.filter(|line| line.next > line.end)
+        .map_or(document::byte_order_mark(bytes), |line| line.next)
 }
 
 /// Whether nothing is left in the file but what we put there when we made it.
@@ -207,12 +238,25 @@ mod tests {
 
     #[test]
     fn bullets_and_blocks_count_alike() {
-        let block = markers::compose(Family::Card, &markers::card_start("aha_3", "b"), "## t\n- **ID:** `aha_3`\n", 1, 0, None);
+        let block = markers::compose(
+            Family::Card,
+            &markers::card_start("aha_3", "b"),
+            "## t\n- **ID:** `aha_3`\n",
+            1,
+            0,
+            None,
+        );
         let text = format!("{OLD}\n{block}");
         let found = read(text.as_bytes());
         assert_eq!(found.ids(), ["aha_1", "aha 2", "aha_3"]);
-        let section = found.bullet("aha_1").and_then(|bullet| bullet.section.clone()).expect("a section");
-        assert_eq!(&text[section], "## One\n- **ID:** `aha_1`\n- **Tags:** x\n\ntext\n\n");
+        let section = found
+            .bullet("aha_1")
+            .and_then(|bullet| bullet.section.clone())
+            .expect("a section");
+        assert_eq!(
+            &text[section],
+            "## One\n- **ID:** `aha_1`\n- **Tags:** x\n\ntext\n\n"
+        );
     }
 
     #[test]

@@ -12,7 +12,8 @@ const LESSON_LENGTH: usize = 280;
 
 /// Text on one line: white space folded, nothing in it starts a structure of its own.
 pub fn inline(text: &str) -> String {
-    let folded: Vec<&str> = text.split(|character: char| character.is_whitespace() || character.is_control())
+    let folded: Vec<&str> = text
+        .split(|character: char| character.is_whitespace() || character.is_control())
         .filter(|word| !word.is_empty())
         .collect();
     let text = harmless_comments(&folded.join(" "));
@@ -32,14 +33,25 @@ pub fn inline(text: &str) -> String {
 /// Text on its own lines: trimmed, line ends plain, structures neutralised, open fences closed.
 /// Empty when there is nothing to say.
 pub fn block(text: &str) -> String {
-    let text = text.replace("\r\n", "\n").replace(['\r', '\u{85}', '\u{2028}', '\u{2029}'], "\n");
+    let text = text
+        .replace("\r\n", "\n")
+        .replace(['\r', '\u{85}', '\u{2028}', '\u{2029}'], "\n");
     let mut out: Vec<String> = Vec::new();
     let mut open: Option<Fence> = None;
-    for line in text.trim_matches(|character: char| character.is_whitespace()).split('\n') {
+    for line in text
+        .trim_matches(|character: char| character.is_whitespace())
+        .split('\n')
+    {
         let line: String = line
             .trim_end()
             .chars()
-            .map(|character| if character.is_control() && character != '\t' { ' ' } else { character })
+            .map(|character| {
+                if character.is_control() && character != '\t' {
+                    ' '
+                } else {
+                    character
+                }
+            })
             .collect();
         let line = harmless_comments(&line);
         let fence = Fence::of(line.as_bytes());
@@ -83,11 +95,16 @@ fn starts_structure(line: &str) -> bool {
         '#' => super::document::atx(text.as_bytes()).is_some(),
         '-' | '_' | '*' => {
             let length = compact.chars().count();
-            compact.chars().all(|character| character == first) && (length >= 3 || (first == '-' && text.len() == length))
+            compact.chars().all(|character| character == first)
+                && (length >= 3 || (first == '-' && text.len() == length))
         }
         '=' => compact.chars().all(|character| character == '='),
-        '<' => text[1..].starts_with(|next: char| next.is_ascii_alphabetic() || matches!(next, '/' | '!' | '?')),
-        '[' => text.split_once(']').is_some_and(|(_, rest)| rest.starts_with(':')),
+        '<' => text[1..].starts_with(|next: char| {
+            next.is_ascii_alphabetic() || matches!(next, '/' | '!' | '?')
+        }),
+        '[' => text
+            .split_once(']')
+            .is_some_and(|(_, rest)| rest.starts_with(':')),
         _ => false,
     }
 }
@@ -132,14 +149,27 @@ fn list(out: &mut String, name: &str, items: &[String]) {
 /// The text of a card between its markers, ending in a newline.
 pub fn card(record: &Record, id: &str) -> String {
     let mut out = format!("## {}\n- **ID:** `{id}`\n", inline(&record.title()));
-    if let Some(text) = record.display("when_to_use").map(|text| inline(&text)).filter(|text| !text.is_empty()) {
+    if let Some(text) = record
+        .display("when_to_use")
+        .map(|text| inline(&text))
+        .filter(|text| !text.is_empty())
+    {
         out.push_str(&format!("- **When to use:** {text}\n"));
     }
-    let tags: Vec<String> = record.list("tags").iter().map(|tag| inline(tag)).filter(|tag| !tag.is_empty()).collect();
+    let tags: Vec<String> = record
+        .list("tags")
+        .iter()
+        .map(|tag| inline(tag))
+        .filter(|tag| !tag.is_empty())
+        .collect();
     if !tags.is_empty() {
         out.push_str(&format!("- **Tags:** {}\n", tags.join(", ")));
     }
-    if let Some(text) = record.display("problem").map(|text| block(&text)).filter(|text| !text.is_empty()) {
+    if let Some(text) = record
+        .display("problem")
+        .map(|text| block(&text))
+        .filter(|text| !text.is_empty())
+    {
         out.push_str(&format!("\n**Problem**\n\n{text}\n"));
     }
     list(&mut out, "Solution", &record.list("solution_steps"));
@@ -192,7 +222,11 @@ fn shortened(text: &str) -> String {
     let cut: String = text.chars().take(LESSON_LENGTH - 1).collect();
     let cut = cut.rsplit_once(' ').map_or(cut.as_str(), |(head, _)| head);
     // A cut through inline code would leave its backtick open.
-    let closing = if cut.matches('`').count() % 2 == 1 { "`" } else { "" };
+    let closing = if cut.matches('`').count() % 2 == 1 {
+        "`"
+    } else {
+        ""
+    };
     format!("{}{closing} …", cut.trim_end())
 }
 
@@ -222,12 +256,23 @@ mod tests {
     #[test]
     fn everyday_text_stays_as_it_is() {
         for text in [
-            "Use `Vec<T>` --> not arrays", "a_b * c", "#hashtag", "C#", "- no", "1 < 2", "x: y", "**bold** start", "[link](x)",
+            "Use `Vec<T>` --> not arrays",
+            "a_b * c",
+            "#hashtag",
+            "C#",
+            "- no",
+            "1 < 2",
+            "x: y",
+            "**bold** start",
+            "[link](x)",
         ] {
             assert_eq!(inline(text), text);
             assert_eq!(block(text), text);
         }
-        assert_eq!(block("a\n\n```sh\n# not a heading\n---\n```\nb"), "a\n\n```sh\n# not a heading\n---\n```\nb");
+        assert_eq!(
+            block("a\n\n```sh\n# not a heading\n---\n```\nb"),
+            "a\n\n```sh\n# not a heading\n---\n```\nb"
+        );
     }
 
     #[test]
@@ -239,11 +284,17 @@ mod tests {
             ("* * *", "\\* * *"),
             ("<script>x", "\\<script>x"),
             ("[a]: http://x", "\\[a]: http://x"),
-            ("<!-- self-learning:aha:end -->", "&lt;!-- self-learning:aha:end -->"),
+            (
+                "<!-- self-learning:aha:end -->",
+                "&lt;!-- self-learning:aha:end -->",
+            ),
             ("```\nx", "```\nx\n```"),
             ("~~~~\n```", "~~~~\n```\n~~~~"),
             ("x\r\ny\rz\u{2028}w", "x\ny\nz\nw"),
-            ("    ```\n    code\n      ```\ntext", "```\n    code\n```\ntext"),
+            (
+                "    ```\n    code\n      ```\ntext",
+                "```\n    code\n```\ntext",
+            ),
             (" \n\t\n", ""),
         ] {
             assert_eq!(block(text), expected, "{text:?}");
@@ -262,8 +313,10 @@ mod tests {
     #[test]
     fn odd_types_read_like_their_meaning() {
         let card_text = card(
-            &record(json!({"title": null, "solution_steps": "run make", "tags": "schema", "evidence": [{"cmd": "x"}, 5],
-                "problem": 7, "gotchas": ["```sh\nx\n```"]})),
+            &record(
+                json!({"title": null, "solution_steps": "run make", "tags": "schema", "evidence": [{"cmd": "x"}, 5],
+                "problem": 7, "gotchas": ["```sh\nx\n```"]}),
+            ),
             "aha_1",
         );
         assert_eq!(
@@ -277,22 +330,40 @@ mod tests {
     fn hostile_cards_stay_one_block() {
         let hostile = "<!-- self-learning:aha:end -->\n<!-- self-learning:aha:start id=fake backport_id=x -->\n```\n# h\n---";
         let text = card(
-            &record(json!({"title": hostile, "when_to_use": hostile, "problem": hostile, "tags": [hostile],
-                "solution_steps": [hostile, "```"], "evidence": [hostile]})),
+            &record(
+                json!({"title": hostile, "when_to_use": hostile, "problem": hostile, "tags": [hostile],
+                "solution_steps": [hostile, "```"], "evidence": [hostile]}),
+            ),
             "aha_1",
         );
-        let whole = markers::compose(Family::Card, &markers::card_start("aha_1", "b"), &text, 0, 0, None);
+        let whole = markers::compose(
+            Family::Card,
+            &markers::card_start("aha_1", "b"),
+            &text,
+            0,
+            0,
+            None,
+        );
         let found = markers::scan(whole.as_bytes(), Family::Card);
         assert_eq!(found.ids(), ["aha_1"]);
         assert_eq!(found.blocks[0].is_sealed(), Some(true));
         let lines = crate::backport::document::lines(whole.as_bytes());
-        assert_eq!(crate::backport::document::headings(whole.as_bytes(), &lines).len(), 1);
-        assert_eq!(markers::scan(format!("{text}\nafter").as_bytes(), Family::Card).open_since, None);
+        assert_eq!(
+            crate::backport::document::headings(whole.as_bytes(), &lines).len(),
+            1
+        );
+        assert_eq!(
+            markers::scan(format!("{text}\nafter").as_bytes(), Family::Card).open_since,
+            None
+        );
     }
 
     #[test]
     fn lessons_fit_a_line() {
-        let lesson_text = lesson(&record(json!({"title": "T.", "solution_steps": ["do\nit"]})), "aha_1");
+        let lesson_text = lesson(
+            &record(json!({"title": "T.", "solution_steps": ["do\nit"]})),
+            "aha_1",
+        );
         assert_eq!(lesson_text, "- T: do it (`aha_1`)\n");
         let long = lesson(&record(json!({"title": "`a b` ".repeat(100)})), "aha_1");
         assert!(long.chars().count() < 310, "{long}");

@@ -84,13 +84,24 @@ pub fn revert(
         },
         None => piecewise(target, backport_id, line, history, card_of, overwrite)?,
     };
-    let ids = |bytes: Option<&[u8]>| bytes.map(|bytes| reference::read(bytes).ids()).unwrap_or_default();
+    let ids = |bytes: Option<&[u8]>| {
+        bytes
+            .map(|bytes| reference::read(bytes).ids())
+            .unwrap_or_default()
+    };
     let before = ids(target.reference.as_deref());
     out.remaining = ids(out.changes[1].new.as_deref());
-    out.removed = before.iter().filter(|id| !out.remaining.contains(id)).cloned().collect();
-    let of_backport = |id: &&String| line.is_some_and(|line| history::replaced_text(line, REFERENCE_PATH, id).is_some());
+    out.removed = before
+        .iter()
+        .filter(|id| !out.remaining.contains(id))
+        .cloned()
+        .collect();
+    let of_backport = |id: &&String| {
+        line.is_some_and(|line| history::replaced_text(line, REFERENCE_PATH, id).is_some())
+    };
     out.restored = out.remaining.iter().filter(of_backport).cloned().collect();
-    out.remove_directory = out.changes[1].new.is_none() && target.reference.is_some() && history.made_directory();
+    out.remove_directory =
+        out.changes[1].new.is_none() && target.reference.is_some() && history.made_directory();
     out.patch = plan::patch(target, &out.changes)?;
     let text = format!(
         "{RENDERER}\nrevert {backport_id}\ntarget {}\noverwrite {overwrite}\n{}",
@@ -106,7 +117,9 @@ fn exact(target: &Target, line: &Record) -> Option<Vec<Change>> {
     let undo = history::undo_of(line)?;
     let mut changes = unchanged(target);
     for entry in &undo {
-        let change = changes.iter_mut().find(|change| change.path == entry.path)?;
+        let change = changes
+            .iter_mut()
+            .find(|change| change.path == entry.path)?;
         if change.old.as_deref().map(digest::of_bytes) != entry.after {
             return None;
         }
@@ -149,14 +162,28 @@ fn piecewise(
     let scan = markers::scan(&target.skill, Family::Skill);
     skill::check(&scan, SKILL_PATH).map_err(|conflict| Refusal::Conflicts(vec![conflict]))?;
     let file = reference::read(target.reference.as_deref().unwrap_or_default());
-    skill::check(&file.scan, REFERENCE_PATH).map_err(|conflict| Refusal::Conflicts(vec![conflict]))?;
+    skill::check(&file.scan, REFERENCE_PATH)
+        .map_err(|conflict| Refusal::Conflicts(vec![conflict]))?;
     let ours = |block: &&Block| block.backport_id.as_deref() == Some(backport_id);
-    let cards: Vec<String> = file.scan.blocks.iter().filter(ours).map(|block| block.id.clone()).collect();
+    let cards: Vec<String> = file
+        .scan
+        .blocks
+        .iter()
+        .filter(ours)
+        .map(|block| block.id.clone())
+        .collect();
     if cards.is_empty() && !scan.blocks.iter().any(|block| block.id == backport_id) {
         let mut known = history.applied_ids();
         known.extend(scan.ids());
-        known.extend(file.scan.blocks.iter().filter_map(|block| block.backport_id.clone()));
-        return Err(RevertRefusal::NotFound(crate::domain::normal::unique(known.into_iter())));
+        known.extend(
+            file.scan
+                .blocks
+                .iter()
+                .filter_map(|block| block.backport_id.clone()),
+        );
+        return Err(RevertRefusal::NotFound(crate::domain::normal::unique(
+            known.into_iter(),
+        )));
     }
     let mut gone = Vec::new();
     if let Some(old) = &target.reference {
@@ -166,13 +193,22 @@ fn piecewise(
             let Some(block) = found.block(id) else {
                 continue;
             };
-            if !overwrite && let Some(conflict) = hand_edit(block, REFERENCE_PATH, card_of(id).as_ref()) {
+            if !overwrite
+                && let Some(conflict) = hand_edit(block, REFERENCE_PATH, card_of(id).as_ref())
+            {
                 conflicts.push(conflict);
                 continue;
             }
-            let was = line.and_then(|line| history::replaced_text(line, REFERENCE_PATH, id)).filter(|was| still_wanted(was, history));
+            let was = line
+                .and_then(|line| history::replaced_text(line, REFERENCE_PATH, id))
+                .filter(|was| still_wanted(was, history));
             bytes = match was {
-                Some(was) => splice::replace_block(&bytes, block, &was.replace("\r\n", "\n"), LineEnd::of(&bytes)),
+                Some(was) => splice::replace_block(
+                    &bytes,
+                    block,
+                    &was.replace("\r\n", "\n"),
+                    LineEnd::of(&bytes),
+                ),
                 None => {
                     gone.push(id.clone());
                     splice::remove_block(&bytes, &found, block)
@@ -181,13 +217,31 @@ fn piecewise(
         }
         changes[1].new = tidied(bytes, backport_id, line.is_some() || !cards.is_empty(), old);
     }
-    let remaining = changes[1].new.as_deref().map(reference::read).filter(|file| !file.ids().is_empty());
-    let successor = remaining.as_ref().and_then(|file| file.scan.blocks.iter().rev().find_map(|block| block.backport_id.clone()));
+    let remaining = changes[1]
+        .new
+        .as_deref()
+        .map(reference::read)
+        .filter(|file| !file.ids().is_empty());
+    let successor = remaining.as_ref().and_then(|file| {
+        file.scan
+            .blocks
+            .iter()
+            .rev()
+            .find_map(|block| block.backport_id.clone())
+    });
     let mut bytes = target.skill.clone();
     loop {
         let found = markers::scan(&bytes, Family::Skill);
         let next = found.blocks.iter().find_map(|block| {
-            let edit = skill_step(&bytes, &found, block, backport_id, &gone, remaining.is_some(), successor.as_deref())?;
+            let edit = skill_step(
+                &bytes,
+                &found,
+                block,
+                backport_id,
+                &gone,
+                remaining.is_some(),
+                successor.as_deref(),
+            )?;
             (edit != bytes).then_some((block.clone(), edit))
         });
         let Some((block, edit)) = next else {
@@ -203,7 +257,9 @@ fn piecewise(
     if !conflicts.is_empty() {
         return Err(Refusal::Conflicts(conflicts).into());
     }
-    notes.push("the files have changed since this backport: only what it brought is removed".to_owned());
+    notes.push(
+        "the files have changed since this backport: only what it brought is removed".to_owned(),
+    );
     Ok(Revert {
         backport_id: backport_id.to_owned(),
         exact: false,
@@ -221,7 +277,11 @@ fn piecewise(
 /// Whether the text a backport replaced belongs to a backport that is still in place.
 fn still_wanted(was: &str, history: &History<'_>) -> bool {
     let scan = markers::scan(was.as_bytes(), Family::Card);
-    match scan.blocks.first().and_then(|block| block.backport_id.clone()) {
+    match scan
+        .blocks
+        .first()
+        .and_then(|block| block.backport_id.clone())
+    {
         Some(backport) => !history.is_reverted(&backport),
         None => true,
     }
@@ -253,9 +313,18 @@ fn tidied(bytes: Vec<u8>, backport_id: &str, ours: bool, old: &[u8]) -> Option<V
     if file.scan.blocks.is_empty() && file.bullets.is_empty() {
         return Some(reference::without_header(&bytes));
     }
-    let last = file.scan.blocks.iter().rev().find_map(|block| block.backport_id.clone());
+    let last = file
+        .scan
+        .blocks
+        .iter()
+        .rev()
+        .find_map(|block| block.backport_id.clone());
     let current = header.value("backport_id").unwrap_or_default();
-    let keeper = if current == backport_id { last.unwrap_or_default() } else { current.to_owned() };
+    let keeper = if current == backport_id {
+        last.unwrap_or_default()
+    } else {
+        current.to_owned()
+    };
     let values = HeaderValues {
         backport_id: &keeper,
         generated_at: header.value("generated_at").unwrap_or_default(),
@@ -288,15 +357,30 @@ fn skill_step(
             return None;
         }
         let seal = block.seal.clone().unwrap_or_default();
-        let id = if block.id == backport_id { successor.unwrap_or(&block.id) } else { &block.id };
-        let text = markers::compose(Family::Skill, &start(id), &left, seal.glue, seal.after, Some("gotchas"));
+        let id = if block.id == backport_id {
+            successor.unwrap_or(&block.id)
+        } else {
+            &block.id
+        };
+        let text = markers::compose(
+            Family::Skill,
+            &start(id),
+            &left,
+            seal.glue,
+            seal.after,
+            Some("gotchas"),
+        );
         return Some(splice::replace_block(bytes, block, &text, ends));
     }
     if block.id != backport_id {
         return None;
     }
     let successor = successor?;
-    Some(splice::replace(bytes, block.start_line_span.clone(), start(successor).as_bytes()))
+    Some(splice::replace(
+        bytes,
+        block.start_line_span.clone(),
+        start(successor).as_bytes(),
+    ))
 }
 
 /// The line of the log for a backport taken back.

@@ -91,12 +91,19 @@ pub fn check(scan: &Scan, file: &'static str) -> Result<(), Conflict> {
     };
     for block in &scan.blocks {
         if block.end_line.is_none() {
-            let message = format!("{file}:{}: the block that starts here has no end marker", block.line);
+            let message = format!(
+                "{file}:{}: the block that starts here has no end marker",
+                block.line
+            );
             return Err(damaged(block.line, &block.id, message));
         }
     }
     match scan.stray_ends.first() {
-        Some(line) => Err(damaged(*line, "", format!("{file}:{line}: this end marker has no start marker"))),
+        Some(line) => Err(damaged(
+            *line,
+            "",
+            format!("{file}:{line}: this end marker has no start marker"),
+        )),
         None => Ok(()),
     }
 }
@@ -110,8 +117,17 @@ pub fn place_pointer(bytes: &[u8], backport_id: &str, changed: bool, upgrade: bo
     let scan = markers::scan(bytes, Family::Skill);
     let mut notes = duplicates(&scan);
     let pointer = scan.blocks.iter().find(|block| !block.into_gotchas());
-    if let Some(block) = pointer.filter(|block| upgrade && block.seal.is_none() && is_known_pointer(block)) {
-        let text = markers::compose(Family::Skill, &markers::skill_start(backport_id), &render::pointer(), 1, 0, None);
+    if let Some(block) =
+        pointer.filter(|block| upgrade && block.seal.is_none() && is_known_pointer(block))
+    {
+        let text = markers::compose(
+            Family::Skill,
+            &markers::skill_start(backport_id),
+            &render::pointer(),
+            1,
+            0,
+            None,
+        );
         return SkillEdit {
             was: Some(String::from_utf8_lossy(&bytes[block.span.clone()]).into_owned()),
             bytes: splice::replace_block(bytes, block, &text, ends),
@@ -122,7 +138,10 @@ pub fn place_pointer(bytes: &[u8], backport_id: &str, changed: bool, upgrade: bo
     if let Some(block) = pointer.or(scan.blocks.first()) {
         let start = markers::skill_start(backport_id);
         let (bytes, change) = if changed && block.id != backport_id {
-            (splice::replace(bytes, block.start_line_span.clone(), start.as_bytes()), SkillChange::UpdatedMarkerId)
+            (
+                splice::replace(bytes, block.start_line_span.clone(), start.as_bytes()),
+                SkillChange::UpdatedMarkerId,
+            )
         } else {
             (bytes.to_vec(), SkillChange::Unchanged)
         };
@@ -136,7 +155,12 @@ pub fn place_pointer(bytes: &[u8], backport_id: &str, changed: bool, upgrade: bo
     let spot = splice::end_spot(bytes, &scan, SKILL_PATH);
     notes.extend(spot.note.clone());
     SkillEdit {
-        bytes: splice::insert(bytes, &spot, &pointer_block(backport_id, spot.glue, spot.after), ends),
+        bytes: splice::insert(
+            bytes,
+            &spot,
+            &pointer_block(backport_id, spot.glue, spot.after),
+            ends,
+        ),
         change: SkillChange::AppendedBlock,
         was: None,
         notes,
@@ -145,20 +169,42 @@ pub fn place_pointer(bytes: &[u8], backport_id: &str, changed: bool, upgrade: bo
 
 /// The pointer block as it is written.
 pub fn pointer_block(backport_id: &str, glue: usize, after: usize) -> String {
-    markers::compose(Family::Skill, &markers::skill_start(backport_id), &render::pointer(), glue, after, None)
+    markers::compose(
+        Family::Skill,
+        &markers::skill_start(backport_id),
+        &render::pointer(),
+        glue,
+        after,
+        None,
+    )
 }
 
 /// A block without digest that says nothing but where the cards are.
 fn is_known_pointer(block: &Block) -> bool {
     let text = block.body_text();
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines.len() == 2 && lines[0].starts_with("## Learnings") && lines[1].contains(super::REFERENCE_PATH)
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    lines.len() == 2
+        && lines[0].starts_with("## Learnings")
+        && lines[1].contains(super::REFERENCE_PATH)
 }
 
 fn duplicates(scan: &Scan) -> Vec<String> {
-    let pointers = scan.blocks.iter().filter(|block| !block.into_gotchas()).skip(1);
+    let pointers = scan
+        .blocks
+        .iter()
+        .filter(|block| !block.into_gotchas())
+        .skip(1);
     pointers
-        .map(|block| format!("{SKILL_PATH}:{}: a second block (`{}`); only the first is kept up to date", block.line, block.id))
+        .map(|block| {
+            format!(
+                "{SKILL_PATH}:{}: a second block (`{}`); only the first is kept up to date",
+                block.line, block.id
+            )
+        })
         .collect()
 }
 
@@ -187,7 +233,14 @@ pub fn place_gotchas(
             return Err(edited(block, SKILL_PATH));
         }
         let seal = block.seal.clone().unwrap_or_default();
-        let text = markers::compose(Family::Skill, &start, &body, seal.glue, seal.after, Some("gotchas"));
+        let text = markers::compose(
+            Family::Skill,
+            &start,
+            &body,
+            seal.glue,
+            seal.after,
+            Some("gotchas"),
+        );
         return Ok(SkillEdit {
             was: Some(String::from_utf8_lossy(&bytes[block.span.clone()]).into_owned()),
             bytes: splice::replace_block(bytes, block, &text, ends),
@@ -204,7 +257,14 @@ pub fn place_gotchas(
         body.push_str("## Gotchas\n\n");
     }
     let body = merge_lessons(&(body + &render::gotchas_pointer()), lessons);
-    let text = markers::compose(Family::Skill, &start, &body, spot.glue, spot.after, Some("gotchas"));
+    let text = markers::compose(
+        Family::Skill,
+        &start,
+        &body,
+        spot.glue,
+        spot.after,
+        Some("gotchas"),
+    );
     Ok(SkillEdit {
         bytes: splice::insert(bytes, &spot, &text, ends),
         change: SkillChange::AppendedBlock,
@@ -248,7 +308,9 @@ fn merge_lessons(body: &str, lessons: &[(String, String)]) -> String {
             *line = lesson;
             continue;
         }
-        let pointer = lines.iter().position(|line| line.as_str() == render::gotchas_pointer().trim_end());
+        let pointer = lines
+            .iter()
+            .position(|line| line.as_str() == render::gotchas_pointer().trim_end());
         lines.insert(pointer.unwrap_or(lines.len()), lesson);
     }
     lines.iter().map(|line| format!("{line}\n")).collect()
@@ -256,9 +318,14 @@ fn merge_lessons(body: &str, lessons: &[(String, String)]) -> String {
 
 /// The body without the lessons of some cards; `None` when no lesson is left.
 pub fn without_lessons(body: &str, ids: &[String]) -> Option<String> {
-    let kept: Vec<&str> = body.lines().filter(|line| !ids.iter().any(|id| is_lesson_of(line, id))).collect();
+    let kept: Vec<&str> = body
+        .lines()
+        .filter(|line| !ids.iter().any(|id| is_lesson_of(line, id)))
+        .collect();
     let lesson = |line: &&str| line.starts_with("- ") && line.ends_with("`)");
-    kept.iter().any(lesson).then(|| kept.iter().map(|line| format!("{line}\n")).collect())
+    kept.iter()
+        .any(lesson)
+        .then(|| kept.iter().map(|line| format!("{line}\n")).collect())
 }
 
 /// Behind the text that stands directly under the gotchas heading; `None` without such a heading.
@@ -271,15 +338,23 @@ fn gotchas_spot(bytes: &[u8], scan: &Scan) -> Option<Spot> {
         headings.iter().position(|heading| {
             let text = heading.text.to_lowercase();
             if exact {
-                return matches!(text.trim_matches(|character: char| !character.is_alphanumeric()), "gotchas" | "gotcha");
+                return matches!(
+                    text.trim_matches(|character: char| !character.is_alphanumeric()),
+                    "gotchas" | "gotcha"
+                );
             }
-            text.split(|character: char| !character.is_alphanumeric()).any(|word| matches!(word, "gotchas" | "gotcha"))
+            text.split(|character: char| !character.is_alphanumeric())
+                .any(|word| matches!(word, "gotchas" | "gotcha"))
         })
     };
     let index = named(true).or_else(|| named(false))?;
     let first = headings[index].next;
     let next_heading = headings.get(index + 1).map(|heading| heading.line);
-    let next_block = scan.blocks.iter().map(|block| block.line - 1).find(|line| *line >= first);
+    let next_block = scan
+        .blocks
+        .iter()
+        .map(|block| block.line - 1)
+        .find(|line| *line >= first);
     let limit = next_heading
         .into_iter()
         .chain(next_block)
@@ -287,11 +362,18 @@ fn gotchas_spot(bytes: &[u8], scan: &Scan) -> Option<Spot> {
         .min()
         .unwrap_or(scan.lines.len())
         .max(first);
-    let filled = (first..limit).rev().find(|line| !scan.lines[*line].is_blank(bytes));
+    let filled = (first..limit)
+        .rev()
+        .find(|line| !scan.lines[*line].is_blank(bytes));
     let line = filled.map_or(first, |line| line + 1);
     let mut spot = splice::spot_before(bytes, scan, line);
-    if scan.open_since.is_some_and(|open| open >= first && open <= limit) {
-        spot.note = Some(format!("{SKILL_PATH} leaves code open under this heading; the block goes before it"));
+    if scan
+        .open_since
+        .is_some_and(|open| open >= first && open <= limit)
+    {
+        spot.note = Some(format!(
+            "{SKILL_PATH} leaves code open under this heading; the block goes before it"
+        ));
     }
     Some(spot)
 }
@@ -311,27 +393,47 @@ mod tests {
     #[test]
     fn gotchas_go_under_their_heading() {
         for (file, before) in [
-            ("# x\n\n## Gotchas\n\n- one\n\n## Next\n\ny\n", "- one\n\n<!--"),
+            (
+                "# x\n\n## Gotchas\n\n- one\n\n## Next\n\ny\n",
+                "- one\n\n<!--",
+            ),
             ("# x\n\n## Gotchas\n## Next\n", "## Gotchas\n\n<!--"),
             ("Common gotchas\n---\ntext\n### Sub\nz\n", "text\n\n<!--"),
             ("## Gotchas", "## Gotchas\n\n<!--"),
             ("## gotchas:\n- a\n```\nopen\n", "- a\n\n<!--"),
             ("```\n## Gotchas\n```\nend", "end\n\n<!--"),
         ] {
-            let edit = place_gotchas(file.as_bytes(), "slbp_1", &[lesson("aha_1", "l")], false).expect("no conflict");
+            let edit = place_gotchas(file.as_bytes(), "slbp_1", &[lesson("aha_1", "l")], false)
+                .expect("no conflict");
             assert_eq!(edit.change, SkillChange::AppendedBlock);
             let new = text(&edit);
             assert!(new.contains(before), "{file:?}\n{new}");
-            assert_eq!(splice::without_blocks(&edit.bytes, Family::Skill), file.as_bytes(), "{file:?}");
-            let again = place_gotchas(&edit.bytes, "slbp_2", &[lesson("aha_1", "l")], false).expect("no conflict");
+            assert_eq!(
+                splice::without_blocks(&edit.bytes, Family::Skill),
+                file.as_bytes(),
+                "{file:?}"
+            );
+            let again = place_gotchas(&edit.bytes, "slbp_2", &[lesson("aha_1", "l")], false)
+                .expect("no conflict");
             assert_eq!(again.change, SkillChange::Unchanged);
-            let more = place_gotchas(&edit.bytes, "slbp_2", &[lesson("aha_2", "m"), lesson("aha_1", "L")], false);
+            let more = place_gotchas(
+                &edit.bytes,
+                "slbp_2",
+                &[lesson("aha_2", "m"), lesson("aha_1", "L")],
+                false,
+            );
             let more = text(&more.expect("no conflict"));
-            assert!(more.contains("- L (`aha_1`)\n- m (`aha_2`)\n- More on each"), "{more}");
+            assert!(
+                more.contains("- L (`aha_1`)\n- m (`aha_2`)\n- More on each"),
+                "{more}"
+            );
             let touched = new.replace("- l (", "- l! (");
-            let conflict = place_gotchas(touched.as_bytes(), "slbp_2", &[lesson("aha_2", "m")], false);
+            let conflict =
+                place_gotchas(touched.as_bytes(), "slbp_2", &[lesson("aha_2", "m")], false);
             assert_eq!(conflict.expect_err("an edit").code, "edited");
-            assert!(place_gotchas(touched.as_bytes(), "slbp_2", &[lesson("aha_2", "m")], true).is_ok());
+            assert!(
+                place_gotchas(touched.as_bytes(), "slbp_2", &[lesson("aha_2", "m")], true).is_ok()
+            );
         }
     }
 
@@ -342,8 +444,14 @@ mod tests {
         let second = place_pointer(&first.bytes, "slbp_2", true, false);
         assert_eq!(second.change, SkillChange::UpdatedMarkerId);
         assert_eq!(text(&second), text(&first).replace("slbp_1", "slbp_2"));
-        assert_eq!(markers::scan(&second.bytes, Family::Skill).blocks[0].is_sealed(), Some(true));
-        assert_eq!(place_pointer(&second.bytes, "slbp_3", false, false).change, SkillChange::Unchanged);
+        assert_eq!(
+            markers::scan(&second.bytes, Family::Skill).blocks[0].is_sealed(),
+            Some(true)
+        );
+        assert_eq!(
+            place_pointer(&second.bytes, "slbp_3", false, false).change,
+            SkillChange::Unchanged
+        );
     }
 
     #[test]
@@ -352,7 +460,8 @@ mod tests {
             ("<!-- self-learning:backport:start id=a -->\nx\n", 1),
             ("x\n<!-- self-learning:backport:end -->\n", 2),
         ] {
-            let conflict = check(&markers::scan(file.as_bytes(), Family::Skill), SKILL_PATH).expect_err("damage");
+            let conflict = check(&markers::scan(file.as_bytes(), Family::Skill), SKILL_PATH)
+                .expect_err("damage");
             assert_eq!((conflict.code, conflict.line), ("damaged", line));
         }
     }

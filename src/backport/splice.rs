@@ -26,7 +26,11 @@ pub fn end_spot(bytes: &[u8], scan: &Scan, name: &str) -> Spot {
             note: None,
         };
     };
-    let what = if scan.open_is_fence { "code fence" } else { "comment or raw HTML" };
+    let what = if scan.open_is_fence {
+        "code fence"
+    } else {
+        "comment or raw HTML"
+    };
     Spot {
         note: Some(format!(
             "{name} leaves a {what} open that starts at line {}; the block goes before it",
@@ -65,7 +69,11 @@ pub fn spot_before(bytes: &[u8], scan: &Scan, line: usize) -> Spot {
 
 /// The file with `text`, which has plain line ends, at a spot.
 pub fn insert(bytes: &[u8], spot: &Spot, text: &str, ends: LineEnd) -> Vec<u8> {
-    let text = format!("{}{text}{}", "\n".repeat(spot.glue), "\n".repeat(spot.after));
+    let text = format!(
+        "{}{text}{}",
+        "\n".repeat(spot.glue),
+        "\n".repeat(spot.after)
+    );
     let mut out = bytes[..spot.at].to_vec();
     // Behind a carriage return a line feed alone would become one line end with it, and be taken for
     // one when the block goes again.
@@ -81,7 +89,11 @@ pub fn insert(bytes: &[u8], spot: &Spot, text: &str, ends: LineEnd) -> Vec<u8> {
 /// The file with another text in place of a block.
 pub fn replace_block(bytes: &[u8], block: &Block, text: &str, ends: LineEnd) -> Vec<u8> {
     let unfinished = block.span.end > 0 && bytes[block.span.end - 1] != b'\n';
-    let text = if unfinished { text.trim_end_matches('\n') } else { text };
+    let text = if unfinished {
+        text.trim_end_matches('\n')
+    } else {
+        text
+    };
     replace(bytes, block.span.clone(), &ends.apply(text))
 }
 
@@ -137,8 +149,16 @@ pub fn remove_block(bytes: &[u8], scan: &Scan, block: &Block) -> Vec<u8> {
 }
 
 /// The block that stands directly behind, when only its own line ends lie between.
-fn follower<'a>(bytes: &[u8], scan: &'a Scan, block: &Block, seal: &Seal) -> Option<(&'a Block, Seal)> {
-    let next = scan.blocks.iter().find(|next| next.span.start >= block.span.end)?;
+fn follower<'a>(
+    bytes: &[u8],
+    scan: &'a Scan,
+    block: &Block,
+    seal: &Seal,
+) -> Option<(&'a Block, Seal)> {
+    let next = scan
+        .blocks
+        .iter()
+        .find(|next| next.span.start >= block.span.end)?;
     let next_seal = next.seal.clone()?;
     let mut at = block.span.end;
     for _ in 0..seal.after + next_seal.glue {
@@ -160,11 +180,18 @@ fn without_line_end(bytes: &[u8]) -> Option<usize> {
     if bytes[at] != b'\n' {
         return None;
     }
-    Some(if at > 0 && bytes[at - 1] == b'\r' { at - 1 } else { at })
+    Some(if at > 0 && bytes[at - 1] == b'\r' {
+        at - 1
+    } else {
+        at
+    })
 }
 
 fn ends_with_blank_line(bytes: &[u8]) -> bool {
-    let start = bytes.iter().rposition(|byte| *byte == b'\n').map_or(document::byte_order_mark(bytes), |at| at + 1);
+    let start = bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(document::byte_order_mark(bytes), |at| at + 1);
     bytes[start.min(bytes.len())..].trim_ascii().is_empty()
 }
 
@@ -188,7 +215,14 @@ mod tests {
     fn add(bytes: &[u8], id: &str) -> Vec<u8> {
         let scan = markers::scan(bytes, Family::Skill);
         let spot = end_spot(bytes, &scan, "SKILL.md");
-        let text = compose(Family::Skill, &skill_start(id), "x\n", spot.glue, spot.after, None);
+        let text = compose(
+            Family::Skill,
+            &skill_start(id),
+            "x\n",
+            spot.glue,
+            spot.after,
+            None,
+        );
         insert(bytes, &spot, &text, LineEnd::of(bytes))
     }
 
@@ -198,8 +232,23 @@ mod tests {
     }
 
     const FILES: [&str; 17] = [
-        "", "\n", "a", "a\n", "a\n\n", "a\n\n\n", "a\r\n", "a\r\nb", "a\n   ", "---\nx: y\n---", "a\rb", "\u{feff}", "\u{feff}a",
-        "a\n```\nopen", "```\nopen\n", "\n\n\r", "a\r",
+        "",
+        "\n",
+        "a",
+        "a\n",
+        "a\n\n",
+        "a\n\n\n",
+        "a\r\n",
+        "a\r\nb",
+        "a\n   ",
+        "---\nx: y\n---",
+        "a\rb",
+        "\u{feff}",
+        "\u{feff}a",
+        "a\n```\nopen",
+        "```\nopen\n",
+        "\n\n\r",
+        "a\r",
     ];
 
     #[test]
@@ -218,13 +267,22 @@ mod tests {
 
     #[test]
     fn text_added_behind_a_block_stays_on_its_own_line() {
-        for (file, expected) in [("a", "a\nmore\n"), ("a\n", "a\nmore\n"), ("a\n\n", "a\n\nmore\n")] {
+        for (file, expected) in [
+            ("a", "a\nmore\n"),
+            ("a\n", "a\nmore\n"),
+            ("a\n\n", "a\n\nmore\n"),
+        ] {
             let mut bytes = add(file.as_bytes(), "one");
             bytes.extend_from_slice(b"more\n");
-            assert_eq!(String::from_utf8(remove(&bytes, "one")).expect("text"), expected);
+            assert_eq!(
+                String::from_utf8(remove(&bytes, "one")).expect("text"),
+                expected
+            );
         }
         // The blank line before the block is gone: the line end of the text stays.
-        let bytes = String::from_utf8(add(b"a\n", "one")).expect("text").replacen("\n\n", "\n", 1);
+        let bytes = String::from_utf8(add(b"a\n", "one"))
+            .expect("text")
+            .replacen("\n\n", "\n", 1);
         assert_eq!(remove(bytes.as_bytes(), "one"), b"a\n");
     }
 

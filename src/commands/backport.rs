@@ -17,8 +17,8 @@ use crate::ctx::Ctx;
 use crate::domain::card;
 use crate::domain::fold::LogKind;
 use crate::domain::normal::CardStatus;
-use crate::domain::score::{QUARANTINED_CARD, RELEASED_CARD};
 use crate::domain::record::Record;
+use crate::domain::score::{QUARANTINED_CARD, RELEASED_CARD};
 use crate::error::{Error, Kind, Result};
 use crate::guard;
 use crate::store::folder::{Disk, Folder};
@@ -45,13 +45,26 @@ impl Skill {
             return Err(Error::new(
                 Kind::NotFound,
                 "no_skill",
-                format!("skill-path must point to a skill directory containing SKILL.md: {}", path.display()),
+                format!(
+                    "skill-path must point to a skill directory containing SKILL.md: {}",
+                    path.display()
+                ),
             )
             .hint("find . -name SKILL.md"));
         }
-        let root = if path.starts_with(&ctx.work_root) { &ctx.work_root } else { &ctx.repo_root };
+        let root = if path.starts_with(&ctx.work_root) {
+            &ctx.work_root
+        } else {
+            &ctx.repo_root
+        };
         let folder = Folder::open(&path, root, allow_outside)?;
-        let name = text_of(folder.path.file_name().map(Path::new).unwrap_or(Path::new("skill")))?;
+        let name = text_of(
+            folder
+                .path
+                .file_name()
+                .map(Path::new)
+                .unwrap_or(Path::new("skill")),
+        )?;
         let root = fs::canonicalize(root).unwrap_or_else(|_| root.clone());
         let path = match folder.path.strip_prefix(&root) {
             Ok(below) => text_of(below)?.replace(std::path::MAIN_SEPARATOR, "/"),
@@ -69,13 +82,20 @@ impl Skill {
             self.folder.read(path).map_err(|error| {
                 let whole = self.folder.path.join(path);
                 if error.kind() == std::io::ErrorKind::Other {
-                    return Error::refused("not_a_plain_file", format!("`{}` is not written to: {error}", whole.display()))
-                        .hint(format!("replace it by a plain file: ls -l '{}'", whole.display()));
+                    return Error::refused(
+                        "not_a_plain_file",
+                        format!("`{}` is not written to: {error}", whole.display()),
+                    )
+                    .hint(format!(
+                        "replace it by a plain file: ls -l '{}'",
+                        whole.display()
+                    ));
                 }
                 Error::io("read", &whole, &error)
             })
         };
-        let skill = read(SKILL_PATH)?.ok_or_else(|| Error::not_found(format!("{SKILL_PATH} is gone")))?;
+        let skill =
+            read(SKILL_PATH)?.ok_or_else(|| Error::not_found(format!("{SKILL_PATH} is gone")))?;
         Ok(Target {
             name: self.name.clone(),
             path: self.path.clone(),
@@ -86,20 +106,33 @@ impl Skill {
 
     /// Whether the folder of the reference file is there.
     pub fn has_references(&self) -> bool {
-        self.folder.path.join("references").symlink_metadata().is_ok()
+        self.folder
+            .path
+            .join("references")
+            .symlink_metadata()
+            .is_ok()
     }
 
     /// The path to type, relative to the checkout when it is inside.
     pub fn typed(&self) -> String {
-        if self.path.is_empty() { ".".to_owned() } else { self.path.clone() }
+        if self.path.is_empty() {
+            ".".to_owned()
+        } else {
+            self.path.clone()
+        }
     }
 }
 
 fn text_of(path: &Path) -> Result<String> {
-    let text = path.to_str().filter(|text| !text.chars().any(char::is_control));
+    let text = path
+        .to_str()
+        .filter(|text| !text.chars().any(char::is_control));
     text.map(str::to_owned).ok_or_else(|| {
-        Error::refused("bad_name", format!("the path `{}` cannot be named in a patch", path.display()))
-            .hint("rename the folder")
+        Error::refused(
+            "bad_name",
+            format!("the path `{}` cannot be named in a patch", path.display()),
+        )
+        .hint("rename the folder")
     })
 }
 
@@ -140,15 +173,26 @@ pub fn cards(snapshot: &Snapshot) -> BTreeMap<String, Card> {
 
 /// Names that mean nothing outside this repository.
 pub fn repository_names(ctx: &Ctx) -> Vec<String> {
-    let folder = |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let mut names: Vec<String> = [folder(&ctx.repo_root), folder(&ctx.work_root)].into_iter().flatten().collect();
+    let folder = |path: &PathBuf| {
+        path.file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+    };
+    let mut names: Vec<String> = [folder(&ctx.repo_root), folder(&ctx.work_root)]
+        .into_iter()
+        .flatten()
+        .collect();
     let config = fs::read_to_string(ctx.repo_root.join(".git").join("config")).unwrap_or_default();
     for line in config.lines() {
         let Some((key, url)) = line.split_once('=') else {
             continue;
         };
         if key.trim() == "url" {
-            let last = url.trim().trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
+            let last = url
+                .trim()
+                .trim_end_matches('/')
+                .rsplit(['/', ':'])
+                .next()
+                .unwrap_or_default();
             names.push(last.trim_end_matches(".git").to_owned());
         }
     }
@@ -170,10 +214,22 @@ pub fn findings(text: &str) -> Vec<Finding> {
         add(refusal.code, refusal.message.clone());
     }
     for redaction in &verdict.redactions {
-        add("secret", format!("{} at byte {} of the rendered card", redaction.class, redaction.offset));
+        add(
+            "secret",
+            format!(
+                "{} at byte {} of the rendered card",
+                redaction.class, redaction.offset
+            ),
+        );
     }
     if verdict.is_quarantined() {
-        add(DIRECTIVE, format!("its text commands the reader (score {})", verdict.directive.score));
+        add(
+            DIRECTIVE,
+            format!(
+                "its text commands the reader (score {})",
+                verdict.directive.score
+            ),
+        );
     }
     found
 }
@@ -217,7 +273,10 @@ pub fn refusal(refusal: Refusal) -> Error {
 }
 
 fn gate(verdicts: &[Verdict]) -> Error {
-    let stopped: Vec<&Verdict> = verdicts.iter().filter(|verdict| !verdict.passes()).collect();
+    let stopped: Vec<&Verdict> = verdicts
+        .iter()
+        .filter(|verdict| !verdict.passes())
+        .collect();
     let mut lines = Vec::new();
     for reason in stopped.iter().flat_map(|verdict| &verdict.reasons) {
         lines.push(format!("{}\n  fix: {}", reason.message, reason.fix));
@@ -231,7 +290,9 @@ fn gate(verdicts: &[Verdict]) -> Error {
         .collect();
     let first = stopped.first().and_then(|verdict| verdict.reasons.first());
     let fix = first.map(|reason| reason.fix.clone()).unwrap_or_default();
-    Error::refused("gate", lines.join("\n")).hint(fix).details(json!({ "cards": details }))
+    Error::refused("gate", lines.join("\n"))
+        .hint(fix)
+        .details(json!({ "cards": details }))
 }
 
 /// How the person's word was given, or has to be.
@@ -283,7 +344,9 @@ pub fn approval_needed(command: &str, sha256: &str, ctx: &Ctx) -> Error {
         "approval_needed",
         format!("a person has to approve this plan first, and {why}; the plan is {sha256}"),
     )
-    .hint(format!("show the person the diff; to write exactly this plan they run: {command}"))
+    .hint(format!(
+        "show the person the diff; to write exactly this plan they run: {command}"
+    ))
     .details(json!({ "plan_sha256": sha256, "command": command }))
 }
 
@@ -303,7 +366,8 @@ pub fn ask(text: &str, ctx: &Ctx, stdin: &mut dyn Read) -> Result<()> {
     if agreed {
         return Ok(());
     }
-    Err(Error::refused("declined", "not written: the answer was no").hint("self-learning edit --id ID … changes a card first"))
+    Err(Error::refused("declined", "not written: the answer was no")
+        .hint("self-learning edit --id ID … changes a card first"))
 }
 
 /// What is appended to the store once the skill is written.
@@ -328,7 +392,10 @@ impl Aftermath {
 
     fn parse(payload: &str) -> Option<Aftermath> {
         let value: Value = serde_json::from_str(payload).ok()?;
-        let signals = value["signals"].as_array()?.iter().map(|line| bundle::parse_line(line.as_str()?));
+        let signals = value["signals"]
+            .as_array()?
+            .iter()
+            .map(|line| bundle::parse_line(line.as_str()?));
         Some(Aftermath {
             line: bundle::parse_line(value["line"].as_str()?)?,
             signals: signals.collect::<Option<_>>()?,
@@ -341,7 +408,12 @@ impl Aftermath {
         let cards = self.statuses.iter().filter_map(|(id, status)| {
             let item = snapshot.cards.get(id)?;
             let same = item.record.text("status") == Some(status.as_str());
-            (!same).then(|| item.record.clone().with("status", status.clone()).with("ts", ctx.now.to_text()))
+            (!same).then(|| {
+                item.record
+                    .clone()
+                    .with("status", status.clone())
+                    .with("ts", ctx.now.to_text())
+            })
         });
         Batch::from([
             (LogKind::Cards, cards.collect()),
@@ -352,10 +424,15 @@ impl Aftermath {
 
     fn is_logged(&self, snapshot: &Snapshot) -> bool {
         let key = |record: &Record| -> Vec<Option<String>> {
-            ["backport_id", "plan_sha256", "reverts", "ts"].map(|field| record.text(field).map(str::to_owned)).to_vec()
+            ["backport_id", "plan_sha256", "reverts", "ts"]
+                .map(|field| record.text(field).map(str::to_owned))
+                .to_vec()
         };
         let wanted = key(&self.line);
-        snapshot.backports.iter().any(|entry| entry.record.flag("applied") && key(&entry.record) == wanted)
+        snapshot
+            .backports
+            .iter()
+            .any(|entry| entry.record.flag("applied") && key(&entry.record) == wanted)
     }
 }
 
@@ -364,20 +441,34 @@ pub fn signals(ctx: &Ctx, added: &[String], backport_id: &str, skill: &str) -> V
     let context = format!("backport_id={backport_id}; target_skill={skill}");
     added
         .iter()
-        .map(|id| signal_record(ctx, "aha_backported", SignalTarget::Card(id), "agent", Some(&context)))
+        .map(|id| {
+            signal_record(
+                ctx,
+                "aha_backported",
+                SignalTarget::Card(id),
+                "agent",
+                Some(&context),
+            )
+        })
         .collect()
 }
 
 /// The status a card had before it went into a skill.
 pub fn earlier_status(card: &Card) -> String {
-    let before = card.versions.iter().rev().map(card::status).find(|status| *status != CardStatus::Backported);
-    before.map_or("accepted", |status| match status {
-        CardStatus::Accepted => "accepted",
-        CardStatus::Rejected => "rejected",
-        CardStatus::Deprecated => "deprecated",
-        _ => "proposed",
-    })
-    .to_owned()
+    let before = card
+        .versions
+        .iter()
+        .rev()
+        .map(card::status)
+        .find(|status| *status != CardStatus::Backported);
+    before
+        .map_or("accepted", |status| match status {
+            CardStatus::Accepted => "accepted",
+            CardStatus::Rejected => "rejected",
+            CardStatus::Deprecated => "deprecated",
+            _ => "proposed",
+        })
+        .to_owned()
 }
 
 /// Finish or take back what an interrupted run has left in the skill; says so in notes.
@@ -390,11 +481,14 @@ pub fn recover(
     snapshot: &mut Snapshot,
     ctx: &Ctx,
 ) -> Result<Vec<String>> {
-    let recovery = transaction::recover(&skill.folder).map_err(|failure| write_failure(failure, skill, ""))?;
+    let recovery =
+        transaction::recover(&skill.folder).map_err(|failure| write_failure(failure, skill, ""))?;
     let files = recovery.files.join(", ");
     let mut notes = Vec::new();
     for path in &recovery.left_alone {
-        notes.push(format!("{path} was changed by somebody after an interrupted write and is left as it is"));
+        notes.push(format!(
+            "{path} was changed by somebody after an interrupted write and is left as it is"
+        ));
     }
     match recovery.outcome {
         Outcome::Finished => {
@@ -403,12 +497,16 @@ pub fn recover(
                 let batch = record.batch(snapshot, ctx);
                 notes.extend(commit(ctx, locked, snapshot, &batch)?);
             }
-            transaction::finish(&skill.folder).map_err(|failure| write_failure(failure, skill, ""))?;
+            transaction::finish(&skill.folder)
+                .map_err(|failure| write_failure(failure, skill, ""))?;
             notes.push(format!("an interrupted write was finished: {files}"));
         }
         Outcome::Undone => notes.push(format!("an interrupted write was taken back: {files}")),
         Outcome::Nothing if recovery.swept > 0 => {
-            notes.push(format!("{} of an interrupted write removed; the skill was not touched", crate::render::words::count(recovery.swept, "temporary file")));
+            notes.push(format!(
+                "{} of an interrupted write removed; the skill was not touched",
+                crate::render::words::count(recovery.swept, "temporary file")
+            ));
         }
         Outcome::Nothing => {}
     }
@@ -445,32 +543,53 @@ pub fn write(
             new: change.new.clone(),
         })
         .collect();
-    transaction::write(&skill.folder, &changes, intent.removable, &intent.aftermath.payload())
-        .map_err(|failure| write_failure(failure, skill, intent.replan))?;
+    transaction::write(
+        &skill.folder,
+        &changes,
+        intent.removable,
+        &intent.aftermath.payload(),
+    )
+    .map_err(|failure| write_failure(failure, skill, intent.replan))?;
     let batch = intent.aftermath.batch(snapshot, ctx);
     let notes = commit(ctx, locked, snapshot, &batch)?;
-    transaction::finish(&skill.folder).map_err(|failure| write_failure(failure, skill, intent.replan))?;
+    transaction::finish(&skill.folder)
+        .map_err(|failure| write_failure(failure, skill, intent.replan))?;
     Ok(notes)
 }
 
 fn write_failure(failure: transaction::Failure, skill: &Skill, replan: &str) -> Error {
     let whole = |path: &str| skill.folder.path.join(path);
     match failure {
-        transaction::Failure::Changed(path) => {
-            plan_changed(format!("{path} has changed since the plan was made; nothing is written"), replan)
-        }
+        transaction::Failure::Changed(path) => plan_changed(
+            format!("{path} has changed since the plan was made; nothing is written"),
+            replan,
+        ),
         transaction::Failure::ReadOnly(path) => Error::new(
             Kind::Unavailable,
             "read_only",
-            format!("`{}` is read-only; nothing is written", whole(&path).display()),
+            format!(
+                "`{}` is read-only; nothing is written",
+                whole(&path).display()
+            ),
         )
         .hint(format!("chmod u+w '{}'", whole(&path).display())),
         transaction::Failure::Journal(path) => Error::refused(
             "foreign_journal",
-            format!("`{}` is no journal this program can follow", whole(&path).display()),
+            format!(
+                "`{}` is no journal this program can follow",
+                whole(&path).display()
+            ),
         )
-        .hint(format!("look at it, and remove it: rm '{}'", whole(&path).display())),
-        transaction::Failure::Io { action, path, error, undone } => {
+        .hint(format!(
+            "look at it, and remove it: rm '{}'",
+            whole(&path).display()
+        )),
+        transaction::Failure::Io {
+            action,
+            path,
+            error,
+            undone,
+        } => {
             let mut out = Error::io(action, &whole(&path), &error);
             out.message.push_str(if undone {
                 "; the skill is as before"

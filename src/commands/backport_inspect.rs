@@ -32,24 +32,45 @@ pub fn run(args: &cli::BackportInspect, ctx: &Ctx) -> Result<Done> {
         None => None,
     };
     let target = skill.read()?;
-    let records: Vec<&Record> = snapshot.backports.iter().map(|entry| &entry.record).collect();
+    let records: Vec<&Record> = snapshot
+        .backports
+        .iter()
+        .map(|entry| &entry.record)
+        .collect();
     let history = History::of(records.iter().copied(), &target);
     let mut found = inspect::inspect(&target, &shared::cards(&snapshot), &history);
     if transaction::is_pending(&skill.folder) {
-        found.problems.push("an interrupted write waits; the next export-backport finishes it or takes it back".to_owned());
+        found.problems.push(
+            "an interrupted write waits; the next export-backport finishes it or takes it back"
+                .to_owned(),
+        );
     }
     let clean = found.is_clean();
     let complaint = (args.check && !clean).then(|| finding_error(&found, args));
     Ok(Done {
-        report: Report::BackportInspect(Box::new(report_of(args, &skill, found, adopted, notes, &snapshot))),
+        report: Report::BackportInspect(Box::new(report_of(
+            args, &skill, found, adopted, notes, &snapshot,
+        ))),
         complaint,
     })
 }
 
 fn finding_error(found: &Inspection, args: &cli::BackportInspect) -> Error {
-    let blocks = found.findings.iter().filter(|finding| finding.state.is_finding());
+    let blocks = found
+        .findings
+        .iter()
+        .filter(|finding| finding.state.is_finding());
     let mut lines: Vec<String> = blocks
-        .map(|finding| format!("{}:{}: {} ({}): {}", finding.file, finding.line, finding.state.as_str(), finding.id, finding.message))
+        .map(|finding| {
+            format!(
+                "{}:{}: {} ({}): {}",
+                finding.file,
+                finding.line,
+                finding.state.as_str(),
+                finding.id,
+                finding.message
+            )
+        })
         .collect();
     lines.extend(found.problems.iter().cloned());
     Error::new(Kind::Check, "findings", lines.join("\n")).hint(format!(
@@ -65,23 +86,41 @@ fn adopt(wanted: &str, skill: &Skill, ctx: &Ctx, notes: &mut Vec<String>) -> Res
     let mut snapshot = Snapshot::load_whole(&locked)?;
     let id = find_id("Aha Card", "aha_", wanted, snapshot.cards.ids())?;
     let target = skill.read()?;
-    let scan = markers::scan(target.reference.as_deref().unwrap_or_default(), Family::Card);
-    let block = scan
-        .block(&id)
-        .ok_or_else(|| Error::not_found(format!("{REFERENCE_PATH} holds no block of card `{id}`")))?;
+    let scan = markers::scan(
+        target.reference.as_deref().unwrap_or_default(),
+        Family::Card,
+    );
+    let block = scan.block(&id).ok_or_else(|| {
+        Error::not_found(format!("{REFERENCE_PATH} holds no block of card `{id}`"))
+    })?;
     let cards = shared::cards(&snapshot);
-    let card = cards.get(&id).ok_or_else(|| Error::not_found("the card is gone"))?;
+    let card = cards
+        .get(&id)
+        .ok_or_else(|| Error::not_found("the card is gone"))?;
     let mut new = inspect::adopt(block, card).ok_or_else(|| {
-        Error::refused("not_a_card", format!("{REFERENCE_PATH}:{}: the block has not the shape of a card any more", block.line))
-            .hint(format!("self-learning edit --id {id} … takes the change by hand"))
+        Error::refused(
+            "not_a_card",
+            format!(
+                "{REFERENCE_PATH}:{}: the block has not the shape of a card any more",
+                block.line
+            ),
+        )
+        .hint(format!(
+            "self-learning edit --id {id} … takes the change by hand"
+        ))
     })?;
     if new == card.current {
-        return Err(Error::refused("nothing_to_adopt", format!("the block says what card `{id}` says"))
-            .hint(format!("self-learning show {id}")));
+        return Err(Error::refused(
+            "nothing_to_adopt",
+            format!("the block says what card `{id}` says"),
+        )
+        .hint(format!("self-learning show {id}")));
     }
     let verdict = guard::admit(&mut new.0, guard::Kind::Card, guard::Options::default());
     if let Some(refusal) = verdict.refusals.first() {
-        return Err(Error::refused(refusal.code, refusal.message.clone()).hint(refusal.hint.clone()));
+        return Err(
+            Error::refused(refusal.code, refusal.message.clone()).hint(refusal.hint.clone())
+        );
     }
     let fields = super::edit::changed_fields(&card.current, &new);
     new = new.with("ts", ctx.now.to_text());
@@ -110,12 +149,18 @@ fn report_of(
 ) -> report::BackportInspect {
     let clean = found.is_clean();
     let path = |name: &str| skill.folder.path.join(name).display().to_string();
-    let header: Map<String, Value> = found.header.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
+    let header: Map<String, Value> = found
+        .header
+        .iter()
+        .map(|(key, value)| (key.clone(), json!(value)))
+        .collect();
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let (backport_id, aha_id) = (given(&args.backport_id), given(&args.aha_id));
     let mut instructions = vec![
         "Preferred removal path: revert the commit/PR that applied the backport.".to_owned(),
-        format!("No-git removal: delete the marker block in SKILL.md and remove the relevant Aha blocks from {REFERENCE_PATH}."),
+        format!(
+            "No-git removal: delete the marker block in SKILL.md and remove the relevant Aha blocks from {REFERENCE_PATH}."
+        ),
     ];
     if let Some(id) = &backport_id {
         instructions.push(format!(

@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::backport::{self as shared, Aftermath, Consent, Intent, Skill};
-use super::{Done, Snapshot, place, project_store};
+use super::{Done, Snapshot, place, project_store, revert_backport};
 use crate::backport::bundle::{self, Entry};
 use crate::backport::gate::{Rules, shell_quoted};
 use crate::backport::history::History;
 use crate::backport::plan::{self, Card, Options, Plan};
-use crate::backport::revert::{self, Revert, RevertRefusal};
 use crate::backport::skill::Placement;
 use crate::backport::{REFERENCE_PATH, Target};
 use crate::cli;
@@ -27,17 +26,19 @@ use crate::store::{Batch, Locked, Store, paths, replace};
 
 pub fn run(args: &cli::ExportBackport, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
     match &args.revert {
-        Some(id) => run_revert(args, id, ctx, stdin),
+        Some(id) => revert_backport::run(args, id, ctx, stdin),
         None => run_export(args, ctx, stdin),
     }
 }
 
 /// Everything a plan is made from, as one moment saw it.
-struct Scene<'a> {
-    args: &'a cli::ExportBackport,
-    ctx: &'a Ctx,
-    skill: Skill,
-    store: Store,
+pub(super) struct Scene<'a> {
+    pub(super) args: &'a cli::ExportBackport,
+    /// The skill's folder as it was given, or as the log has it.
+    pub(super) given: String,
+    pub(super) ctx: &'a Ctx,
+    pub(super) skill: Skill,
+    pub(super) store: Store,
 }
 
 impl Scene<'_> {
@@ -46,7 +47,11 @@ impl Scene<'_> {
         let wanted = requested(self.args)?;
         let all = shared::cards(snapshot);
         let cards = chosen(&wanted, &all)?;
-        let records: Vec<&Record> = snapshot.backports.iter().map(|entry| &entry.record).collect();
+        let records: Vec<&Record> = snapshot
+            .backports
+            .iter()
+            .map(|entry| &entry.record)
+            .collect();
         let history = History::of(records.iter().copied(), target);
         let names = shared::repository_names(self.ctx);
         let rules = Rules {
@@ -55,13 +60,17 @@ impl Scene<'_> {
             allow_project: self.args.allow_project,
             findings: &shared::findings,
         };
-        let generated_at = planned.and_then(|line| Timestamp::parse(line.text("generated_at")?)).unwrap_or(self.ctx.now);
+        let generated_at = planned
+            .and_then(|line| Timestamp::parse(line.text("generated_at")?))
+            .unwrap_or(self.ctx.now);
         let ids: Vec<String> = cards.iter().map(|card| card.id.clone()).collect();
         let backport_id = match planned.and_then(|line| line.text("backport_id")) {
             Some(id) => id.to_owned(),
             // Two backports of one second must not share an id, or neither could be taken back alone.
             None => ids::free_id(&ids::backport_id(generated_at, &target.name, &ids), |id| {
-                history.applied_line(id).is_some_and(|line| line.list("requested_card_ids") != ids)
+                history
+                    .applied_line(id)
+                    .is_some_and(|line| line.list("requested_card_ids") != ids)
             }),
         };
         let options = Options {
@@ -70,7 +79,10 @@ impl Scene<'_> {
             into: Placement::parse(&self.args.into).unwrap_or_default(),
             overwrite: self.args.overwrite,
             upgrade: self.args.upgrade,
-            max_tokens: self.args.max_tokens.map(|limit| usize::try_from(limit).unwrap_or_default()),
+            max_tokens: self
+                .args
+                .max_tokens
+                .map(|limit| usize::try_from(limit).unwrap_or_default()),
         };
         plan::plan(target, &cards, &options, rules, &history).map_err(shared::refusal)
     }
@@ -81,8 +93,13 @@ impl Scene<'_> {
 
     /// A path below the repository, relative to it; the log carries no other.
     fn relative(&self, path: &Path) -> String {
-        let below = path.strip_prefix(&self.ctx.repo_root).or_else(|_| path.strip_prefix(&self.store.dir));
-        below.unwrap_or(path).to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/")
+        let below = path
+            .strip_prefix(&self.ctx.repo_root)
+            .or_else(|_| path.strip_prefix(&self.store.dir));
+        below
+            .unwrap_or(path)
+            .to_string_lossy()
+            .replace(std::path::MAIN_SEPARATOR, "/")
     }
 
     /// Write the bundle; called with the store's lock held.
@@ -95,9 +112,12 @@ impl Scene<'_> {
     }
 
     /// The command line of this run without `--apply` and what goes with it.
-    fn command(&self) -> String {
+    pub(super) fn command(&self) -> String {
         let args = self.args;
-        let mut out = format!("self-learning export-backport --skill-path {}", shell_quoted(&self.typed_path()));
+        let mut out = format!(
+            "self-learning export-backport --skill-path {}",
+            shell_quoted(&self.given)
+        );
         match &args.revert {
             Some(id) => out.push_str(&format!(" --revert {}", shell_quoted(id))),
             None => {
@@ -124,16 +144,11 @@ impl Scene<'_> {
         out
     }
 
-    /// As given: it is typed in the same place again.
-    fn typed_path(&self) -> String {
-        self.args.skill_path.clone()
-    }
-
-    fn apply_command(&self, sha256: &str) -> String {
+    pub(super) fn apply_command(&self, sha256: &str) -> String {
         format!("{} --apply --plan {sha256}", self.command())
     }
 
-    fn open(&self) -> Result<(Locked<'_>, Snapshot, Vec<String>)> {
+    pub(super) fn open(&self) -> Result<(Locked<'_>, Snapshot, Vec<String>)> {
         // Always in this order, so that two runs cannot wait for each other.
         self.skill.folder.lock(self.ctx.lock_wait)?;
         let mut locked = self.store.lock(self.ctx.lock_wait)?;
@@ -143,21 +158,24 @@ impl Scene<'_> {
     }
 }
 
-fn write_file(path: &Path, bytes: &[u8], store: &Store) -> Result<()> {
+pub(super) fn write_file(path: &Path, bytes: &[u8], store: &Store) -> Result<()> {
     paths::refuse_links(&store.trusted_above, path)?;
     let folder = path.parent().unwrap_or(path);
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|error| Error::io("create", folder, &error))?;
+    builder
+        .create(folder)
+        .map_err(|error| Error::io("create", folder, &error))?;
     replace::file(path, bytes, replace::Durability::Derived)
 }
 
 fn requested(args: &cli::ExportBackport) -> Result<Vec<String>> {
     let wanted = normal::unique(args.ids.iter().flat_map(|ids| normal::id_list(ids)));
     if wanted.is_empty() {
-        return Err(Error::usage("Provide --ids <card-id-1,card-id-2,...>").hint("self-learning review shows what is ready"));
+        return Err(Error::usage("Provide --ids <card-id-1,card-id-2,...>")
+            .hint("self-learning review shows what is ready"));
     }
     Ok(wanted)
 }
@@ -165,16 +183,24 @@ fn requested(args: &cli::ExportBackport) -> Result<Vec<String>> {
 fn chosen(wanted: &[String], all: &std::collections::BTreeMap<String, Card>) -> Result<Vec<Card>> {
     let missing: Vec<&String> = wanted.iter().filter(|id| !all.contains_key(*id)).collect();
     let Some(first) = missing.first() else {
-        return Ok(wanted.iter().filter_map(|id| all.get(id)).cloned().collect());
+        return Ok(wanted
+            .iter()
+            .filter_map(|id| all.get(id))
+            .cloned()
+            .collect());
     };
     let nearest = ids::nearest(first, all.keys().map(String::as_str), 3);
     let message = if missing.len() == wanted.len() {
         "No matching cards found in project store.".to_owned()
     } else {
         let ids: Vec<&str> = missing.iter().map(|id| id.as_str()).collect();
-        format!("Some requested ids were not found in project store: {}", ids.join(", "))
+        format!(
+            "Some requested ids were not found in project store: {}",
+            ids.join(", ")
+        )
     };
-    let error = Error::not_found(message).details(json!({ "missing": missing, "nearest": nearest }));
+    let error =
+        Error::not_found(message).details(json!({ "missing": missing, "nearest": nearest }));
     Err(match nearest.first() {
         Some(id) => error.hint(format!("did you mean {id}?")),
         None => error.hint("self-learning list --limit 0 shows the ids"),
@@ -182,9 +208,11 @@ fn chosen(wanted: &[String], all: &std::collections::BTreeMap<String, Card>) -> 
 }
 
 fn run_export(args: &cli::ExportBackport, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
-    let skill = Skill::open(&args.skill_path, args.allow_outside, ctx)?;
+    let given = args.skill_path.clone().unwrap_or_default();
+    let skill = Skill::open(&given, args.allow_outside, ctx)?;
     let scene = Scene {
         args,
+        given,
         ctx,
         skill,
         store: project_store(ctx),
@@ -201,7 +229,11 @@ fn run_export(args: &cli::ExportBackport, ctx: &Ctx, stdin: &mut dyn Read) -> Re
             if let Report::ExportBackport(report) = &done.report
                 && report.bundle_dir.is_some()
             {
-                return Err(shared::approval_needed(&scene.apply_command(&report.plan_sha256), &report.plan_sha256, ctx));
+                return Err(shared::approval_needed(
+                    &scene.apply_command(&report.plan_sha256),
+                    &report.plan_sha256,
+                    ctx,
+                ));
             }
             Ok(done)
         }
@@ -223,15 +255,26 @@ fn shown(plan: &Plan, ctx: &Ctx) -> String {
     let mut out = render::backport::diff(&String::from_utf8_lossy(&plan.patch), ctx.color);
     out.push('\n');
     for verdict in &plan.verdicts {
-        out.push_str(&format!("{}  {}\n", verdict.id, render::words::safe(&verdict.title)));
+        out.push_str(&format!(
+            "{}  {}\n",
+            verdict.id,
+            render::words::safe(&verdict.title)
+        ));
         for reason in &verdict.overridden {
-            out.push_str(&format!("  let pass: {}\n", render::words::safe(&reason.message)));
+            out.push_str(&format!(
+                "  let pass: {}\n",
+                render::words::safe(&reason.message)
+            ));
         }
     }
     for note in &plan.notes {
         out.push_str(&format!("note: {}\n", render::words::safe(note)));
     }
-    out.push_str(&format!("{}\nPlan: {}", render::backport::cost(&bundle::tokens(plan.tokens)), plan.sha256));
+    out.push_str(&format!(
+        "{}\nPlan: {}",
+        render::backport::cost(&bundle::tokens(plan.tokens)),
+        plan.sha256
+    ));
     out
 }
 
@@ -255,8 +298,20 @@ fn planned(scene: &Scene<'_>) -> Result<Done> {
         },
     );
     let batch = Batch::from([(LogKind::Backports, vec![line])]);
-    notes.extend(super::commit(scene.ctx, &mut locked, &mut snapshot, &batch)?);
-    Ok(report(scene, &plan, &snapshot, notes, Some(folder), Value::Null))
+    notes.extend(super::commit(
+        scene.ctx,
+        &mut locked,
+        &mut snapshot,
+        &batch,
+    )?);
+    Ok(report(
+        scene,
+        &plan,
+        &snapshot,
+        notes,
+        Some(folder),
+        Value::Null,
+    ))
 }
 
 /// Write the plan to the skill. `approved` is the digest the person agreed to; without one they agreed
@@ -269,7 +324,15 @@ fn apply(scene: &Scene<'_>, consent: &Consent, approved: Option<&str>) -> Result
         _ => None,
     };
     let plan = match scene.plan(&snapshot, &target, line.as_ref()) {
-        Err(error) if line.is_some() => return Err(changed_by_refusal(scene, line.as_ref(), &target, &snapshot, error)),
+        Err(error) if line.is_some() => {
+            return Err(changed_by_refusal(
+                scene,
+                line.as_ref(),
+                &target,
+                &snapshot,
+                error,
+            ));
+        }
         other => other?,
     };
     if plan.is_noop() {
@@ -281,7 +344,10 @@ fn apply(scene: &Scene<'_>, consent: &Consent, approved: Option<&str>) -> Result
     }
     if approved.is_some_and(|approved| approved != plan.sha256) {
         return Err(shared::plan_changed(
-            format!("the plan is not the approved one any more: {}", differences(line.as_ref(), &plan.inputs)),
+            format!(
+                "the plan is not the approved one any more: {}",
+                differences(line.as_ref(), &plan.inputs)
+            ),
             &scene.command(),
         ));
     }
@@ -299,8 +365,17 @@ fn apply(scene: &Scene<'_>, consent: &Consent, approved: Option<&str>) -> Result
                 created_directory: !scene.skill.has_references(),
             },
         ),
-        signals: shared::signals(scene.ctx, &plan.added, &plan.options.backport_id, &plan.target_name),
-        statuses: plan.requested.iter().map(|id| (id.clone(), "backported".to_owned())).collect(),
+        signals: shared::signals(
+            scene.ctx,
+            &plan.added,
+            &plan.options.backport_id,
+            &plan.target_name,
+        ),
+        statuses: plan
+            .requested
+            .iter()
+            .map(|id| (id.clone(), "backported".to_owned()))
+            .collect(),
     };
     notes.extend(shared::write(
         &scene.skill,
@@ -314,12 +389,23 @@ fn apply(scene: &Scene<'_>, consent: &Consent, approved: Option<&str>) -> Result
         &mut snapshot,
         scene.ctx,
     )?);
-    Ok(report(scene, &plan, &snapshot, notes, Some(folder), approval.value(&at)))
+    Ok(report(
+        scene,
+        &plan,
+        &snapshot,
+        notes,
+        Some(folder),
+        approval.value(&at),
+    ))
 }
 
 /// The log line of the plan that was approved. A plan that would change nothing has none.
 fn planned_line(snapshot: &Snapshot, target: &Target, sha256: &str) -> Option<Record> {
-    let records: Vec<&Record> = snapshot.backports.iter().map(|entry| &entry.record).collect();
+    let records: Vec<&Record> = snapshot
+        .backports
+        .iter()
+        .map(|entry| &entry.record)
+        .collect();
     let history = History::of(records.iter().copied(), target);
     history.planned(sha256).cloned()
 }
@@ -342,15 +428,26 @@ fn changed_by_refusal(
             (format!("card {}", card.id), digest)
         })
         .collect();
-    let of = |bytes: Option<&Vec<u8>>| bytes.map_or_else(|| "-".to_owned(), |bytes| crate::backport::digest::of_bytes(bytes));
-    inputs.push((crate::backport::SKILL_PATH.to_owned(), of(Some(&target.skill))));
+    let of = |bytes: Option<&Vec<u8>>| {
+        bytes.map_or_else(
+            || "-".to_owned(),
+            |bytes| crate::backport::digest::of_bytes(bytes),
+        )
+    };
+    inputs.push((
+        crate::backport::SKILL_PATH.to_owned(),
+        of(Some(&target.skill)),
+    ));
     inputs.push((REFERENCE_PATH.to_owned(), of(target.reference.as_ref())));
     let what = differences(line, &inputs);
     if what == SAME_INPUTS {
         return error;
     }
     shared::plan_changed(
-        format!("the plan is not the approved one any more: {what}; and now: {}", error.message),
+        format!(
+            "the plan is not the approved one any more: {what}; and now: {}",
+            error.message
+        ),
         &scene.command(),
     )
 }
@@ -364,11 +461,19 @@ fn differences(line: Option<&Record>, inputs: &[(String, String)]) -> String {
         .unwrap_or_default();
     let changed: Vec<&str> = inputs
         .iter()
-        .filter(|(name, digest)| logged.iter().any(|(known, old)| known == name && old != digest))
+        .filter(|(name, digest)| {
+            logged
+                .iter()
+                .any(|(known, old)| known == name && old != digest)
+        })
         .map(|(name, _)| name.as_str())
         .collect();
     let other_cards = line.is_some_and(|_| {
-        let names = |list: &[(String, String)]| list.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        let names = |list: &[(String, String)]| {
+            list.iter()
+                .map(|(name, _)| name.clone())
+                .collect::<Vec<_>>()
+        };
         names(&logged) != names(inputs)
     });
     match (changed.is_empty(), other_cards) {
@@ -389,7 +494,10 @@ fn report(
 ) -> Done {
     notes.extend(plan.notes.iter().cloned());
     let applied = scene.args.apply && (!approval.is_null() || folder.is_none());
-    let patch_path = folder.as_ref().filter(|_| scene.args.make_diff).map(|folder| folder.join("backport.patch"));
+    let patch_path = folder
+        .as_ref()
+        .filter(|_| scene.args.make_diff)
+        .map(|folder| folder.join("backport.patch"));
     let waiting = folder.is_some() && !applied;
     Report::ExportBackport(Box::new(report::ExportBackport {
         ok: true,
@@ -402,7 +510,11 @@ fn report(
         card_ids: plan.requested.clone(),
         added_card_ids: plan.added.clone(),
         result_card_ids: plan.result.clone(),
-        logged_to: scene.store.log_path(LogKind::Backports).display().to_string(),
+        logged_to: scene
+            .store
+            .log_path(LogKind::Backports)
+            .display()
+            .to_string(),
         updated_card_ids: plan.updated.clone(),
         skill_change: plan.skill_change.as_str(),
         into: plan.options.into.as_str(),
@@ -413,145 +525,14 @@ fn report(
         patch_path: patch_path.map(|path| path.display().to_string()),
         apply_command: waiting.then(|| scene.apply_command(&plan.sha256)),
         revert_command: (applied && !plan.is_noop()).then(|| {
-            let path = shell_quoted(&scene.typed_path());
-            format!("self-learning export-backport --skill-path {path} --revert {}", plan.options.backport_id)
+            let path = shell_quoted(&scene.given);
+            format!(
+                "self-learning export-backport --skill-path {path} --revert {}",
+                plan.options.backport_id
+            )
         }),
         notes,
         diff: String::from_utf8_lossy(&plan.patch).into_owned(),
-        diagnostics: snapshot.damage(),
-    }))
-    .into()
-}
-
-fn run_revert(args: &cli::ExportBackport, id: &str, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
-    let skill = Skill::open(&args.skill_path, args.allow_outside, ctx)?;
-    let scene = Scene {
-        args,
-        ctx,
-        skill,
-        store: project_store(ctx),
-    };
-    let consent = args.apply.then(|| shared::consent(args.plan.as_deref(), args.yes, ctx));
-    let mut approved = match &consent {
-        Some(Consent::Plan(sha256)) => Some(sha256.clone()),
-        _ => None,
-    };
-    if consent == Some(Consent::Ask) {
-        let snapshot = Snapshot::load_whole(&scene.store)?;
-        let revert = plan_revert(&scene, &snapshot, &scene.skill.read()?, id)?;
-        let text = format!(
-            "{}\nPlan: {}",
-            render::backport::diff(&String::from_utf8_lossy(&revert.patch), ctx.color),
-            revert.sha256
-        );
-        shared::ask(&text, ctx, stdin)?;
-        approved = Some(revert.sha256);
-    }
-    let (mut locked, mut snapshot, mut notes) = scene.open()?;
-    let target = scene.skill.read()?;
-    let revert = match plan_revert(&scene, &snapshot, &target, id) {
-        Err(error) if approved.is_some() => return Err(shared::plan_changed(error.message, &scene.command())),
-        other => other?,
-    };
-    notes.extend(revert.notes.iter().cloned());
-    let patch_path = write_revert_patch(&scene, &revert, &target, &locked)?;
-    match &consent {
-        None => return Ok(revert_report(&scene, &revert, &snapshot, notes, patch_path, Value::Null)),
-        Some(Consent::Missing) => {
-            return Err(shared::approval_needed(&scene.apply_command(&revert.sha256), &revert.sha256, ctx));
-        }
-        Some(_) => {}
-    }
-    if approved.is_some_and(|approved| approved != revert.sha256) {
-        return Err(shared::plan_changed("the skill has changed since this was approved", &scene.command()));
-    }
-    let approval = shared::approval(consent.as_ref().unwrap_or(&Consent::Yes), ctx);
-    let at = ctx.now.to_text();
-    let cards = shared::cards(&snapshot);
-    let statuses = revert.removed.iter().filter_map(|id| Some((id.clone(), shared::earlier_status(cards.get(id)?))));
-    let aftermath = Aftermath {
-        line: revert::log_line(&revert, &target, Some(&approval), &at),
-        signals: Vec::new(),
-        statuses: statuses.collect(),
-    };
-    let removable: &[&str] = if revert.remove_directory { &["references"] } else { &[] };
-    notes.extend(shared::write(
-        &scene.skill,
-        &Intent {
-            changes: &revert.changes,
-            removable,
-            aftermath: &aftermath,
-            replan: &scene.command(),
-        },
-        &mut locked,
-        &mut snapshot,
-        ctx,
-    )?);
-    Ok(revert_report(&scene, &revert, &snapshot, notes, patch_path, approval.value(&at)))
-}
-
-fn plan_revert(scene: &Scene<'_>, snapshot: &Snapshot, target: &Target, id: &str) -> Result<Revert> {
-    let records: Vec<&Record> = snapshot.backports.iter().map(|entry| &entry.record).collect();
-    let history = History::of(records.iter().copied(), target);
-    let cards = shared::cards(snapshot);
-    revert::revert(target, id.trim(), &history, &|id| cards.get(id).cloned(), scene.args.overwrite).map_err(|refusal| {
-        match refusal {
-            RevertRefusal::Refused(refusal) => shared::refusal(refusal),
-            RevertRefusal::NotFound(known) => {
-                let error = Error::not_found(format!("nothing of the backport `{}` is in this skill", id.trim()))
-                    .details(json!({ "backport_ids": known }));
-                match known.last() {
-                    Some(_) => error.hint(format!("backports in this skill: {}", known.join(", "))),
-                    None => error.hint("self-learning backport-inspect --skill-path … shows what is there"),
-                }
-            }
-        }
-    })
-}
-
-fn write_revert_patch(
-    scene: &Scene<'_>,
-    revert: &Revert,
-    target: &Target,
-    locked: &Locked<'_>,
-) -> Result<Option<PathBuf>> {
-    if !scene.args.make_diff || revert.patch.is_empty() {
-        return Ok(None);
-    }
-    let name = format!("{}_{}", target.name, revert.backport_id);
-    let folder = if name.contains(['/', '\\']) { target.name.clone() } else { name };
-    let path = scene.store.bundles_path().join(folder).join("revert.patch");
-    write_file(&path, &revert.patch, locked.store)?;
-    Ok(Some(path))
-}
-
-fn revert_report(
-    scene: &Scene<'_>,
-    revert: &Revert,
-    snapshot: &Snapshot,
-    notes: Vec<String>,
-    patch_path: Option<PathBuf>,
-    approval: Value,
-) -> Done {
-    let applied = !approval.is_null();
-    Report::RevertBackport(Box::new(report::RevertBackport {
-        ok: true,
-        place: place(scene.ctx),
-        target_skill: scene.skill.folder.path.display().to_string(),
-        reverts: revert.backport_id.clone(),
-        applied,
-        diff_written: patch_path.is_some(),
-        exact: revert.exact,
-        removed_card_ids: revert.removed.clone(),
-        restored_card_ids: revert.restored.clone(),
-        result_card_ids: revert.remaining.clone(),
-        logged_to: scene.store.log_path(LogKind::Backports).display().to_string(),
-        plan_sha256: revert.sha256.clone(),
-        approval,
-        patch_path: patch_path.map(|path| path.display().to_string()),
-        apply_command: (!applied).then(|| scene.apply_command(&revert.sha256)),
-        notes,
-        diff: String::from_utf8_lossy(&revert.patch).into_owned(),
         diagnostics: snapshot.damage(),
     }))
     .into()

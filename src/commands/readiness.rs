@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::Snapshot;
 use super::backport::{cards, findings, repository_names};
 use super::review::exported_ids;
-use super::Snapshot;
 use crate::backport::gate::{self, Rules, Verdict, shell_quoted};
 use crate::backport::{REFERENCE_PATH, bundle, digest, render};
 use crate::ctx::Ctx;
@@ -25,13 +25,22 @@ pub fn portable(snapshot: &Snapshot, ctx: &Ctx, limit: usize) -> Vec<Value> {
         findings: &findings,
     };
     let all = cards(snapshot);
-    let waiting = all.values().filter(|card| !exported.contains(&card.id) && gate::retired_state(&card.current).is_none());
+    let waiting = all.values().filter(|card| {
+        !exported.contains(&card.id) && gate::retired_state(&card.current).is_none()
+    });
     let mut judged: Vec<(Verdict, i64)> = waiting
-        .map(|card| (gate::check(&card.current, &card.id, card.trust, rules), totals.card(&card.id).score()))
+        .map(|card| {
+            (
+                gate::check(&card.current, &card.id, card.trust, rules),
+                totals.card(&card.id).score(),
+            )
+        })
         .collect();
     judged.sort_by(|(left, left_score), (right, right_score)| {
         let by_reasons = left.reasons.len().cmp(&right.reasons.len());
-        by_reasons.then(right_score.cmp(left_score)).then_with(|| left.id.cmp(&right.id))
+        by_reasons
+            .then(right_score.cmp(left_score))
+            .then_with(|| left.id.cmp(&right.id))
     });
     judged
         .iter()
@@ -51,14 +60,31 @@ pub fn portable(snapshot: &Snapshot, ctx: &Ctx, limit: usize) -> Vec<Value> {
 /// Cards in skills whose text there is not what they say now, or that were given up since; as far as the
 /// log can tell.
 pub fn updates(snapshot: &Snapshot) -> Vec<Value> {
-    let applied: Vec<&Record> =
-        snapshot.backports.iter().map(|entry| &entry.record).filter(|record| record.flag("applied")).collect();
-    let key = |record: &Record| ["target_skill_path", "backport_id"].map(|field| record.text(field).unwrap_or_default().to_owned());
+    let applied: Vec<&Record> = snapshot
+        .backports
+        .iter()
+        .map(|entry| &entry.record)
+        .filter(|record| record.flag("applied"))
+        .collect();
+    let key = |record: &Record| {
+        ["target_skill_path", "backport_id"]
+            .map(|field| record.text(field).unwrap_or_default().to_owned())
+    };
     // What happened to each backport last: it may have been applied again after it was taken back.
-    let last: BTreeMap<[String; 2], &Record> = applied.iter().map(|record| (key(record), *record)).collect();
+    let last: BTreeMap<[String; 2], &Record> = applied
+        .iter()
+        .map(|record| (key(record), *record))
+        .collect();
     let mut placed: BTreeMap<(String, String), (String, String, String)> = BTreeMap::new();
-    for record in applied.iter().copied().filter(|record| last[&key(record)].filled("reverts").is_none()) {
-        let path = record.text("target_skill_path").unwrap_or_default().to_owned();
+    for record in applied
+        .iter()
+        .copied()
+        .filter(|record| last[&key(record)].filled("reverts").is_none())
+    {
+        let path = record
+            .text("target_skill_path")
+            .unwrap_or_default()
+            .to_owned();
         for (id, sha256) in blocks(record) {
             let backport = record.text("backport_id").unwrap_or_default().to_owned();
             let skill = record.text("target_skill").unwrap_or_default().to_owned();
@@ -78,8 +104,13 @@ pub fn updates(snapshot: &Snapshot) -> Vec<Value> {
         }
         let typed = shell_quoted(&path);
         let command = match retired {
-            Some(_) => format!("self-learning export-backport --skill-path {typed} --revert {backport} --make-diff"),
-            None => format!("self-learning export-backport --skill-path {typed} --ids {} --make-diff", shell_quoted(&id)),
+            Some(_) => format!(
+                "self-learning export-backport --skill-path {typed} --revert {backport} --make-diff"
+            ),
+            None => format!(
+                "self-learning export-backport --skill-path {typed} --ids {} --make-diff",
+                shell_quoted(&id)
+            ),
         };
         out.push(json!({
             "id": id,

@@ -52,7 +52,10 @@ fn notes(out: &mut String, notes: &[String]) {
 
 fn next(out: &mut String, command: Option<&String>) {
     if let Some(command) = command {
-        out.push_str(&format!("\nNothing is written to the skill yet. To write exactly this:\n  {}\n", safe(command)));
+        out.push_str(&format!(
+            "\nNothing is written to the skill yet. To write exactly this:\n  {}\n",
+            safe(command)
+        ));
     }
 }
 
@@ -68,13 +71,24 @@ pub fn export(report: &ExportBackport, style: Style) -> String {
         out.push_str(&diff(&report.diff, style.color));
         out.push('\n');
     }
-    let verb = if report.applied { "Written to" } else { "Planned for" };
-    out.push_str(&format!("{verb} {} as {}\n", safe(&report.target_skill), safe(&report.backport_id)));
+    let verb = if report.applied {
+        "Written to"
+    } else {
+        "Planned for"
+    };
+    out.push_str(&format!(
+        "{verb} {} as {}\n",
+        safe(&report.target_skill),
+        safe(&report.backport_id)
+    ));
     out.push_str(&listed("New", &report.added_card_ids));
     out.push_str(&listed("Improved", &report.updated_card_ids));
     out.push_str(&format!("{}\n", cost(&report.tokens)));
     for found in &report.overrides {
-        out.push_str(&format!("let pass: {}\n", safe(found["message"].as_str().unwrap_or_default())));
+        out.push_str(&format!(
+            "let pass: {}\n",
+            safe(found["message"].as_str().unwrap_or_default())
+        ));
     }
     out.push_str(&format!("Plan: {}\n", report.plan_sha256));
     if let Some(path) = report.patch_path.as_ref().or(report.bundle_dir.as_ref()) {
@@ -94,8 +108,16 @@ pub fn revert(report: &RevertBackport, style: Style) -> String {
         out.push_str(&diff(&report.diff, style.color));
         out.push('\n');
     }
-    let verb = if report.applied { "Taken back" } else { "Would be taken back" };
-    out.push_str(&format!("{verb} from {}: {}\n", safe(&report.target_skill), safe(&report.reverts)));
+    let verb = if report.applied {
+        "Taken back"
+    } else {
+        "Would be taken back"
+    };
+    out.push_str(&format!(
+        "{verb} from {}: {}\n",
+        safe(&report.target_skill),
+        safe(&report.reverts)
+    ));
     out.push_str(&listed("Removed", &report.removed_card_ids));
     out.push_str(&listed("Earlier text restored", &report.restored_card_ids));
     out.push_str(&listed("Still there", &report.result_card_ids));
@@ -113,11 +135,18 @@ pub fn updates(updates: &[Value], width: usize) -> String {
     if updates.is_empty() {
         return String::new();
     }
-    let mut out = String::from("Update available (cards in skills that say something else by now):\n");
+    let mut out =
+        String::from("Update available (cards in skills that say something else by now):\n");
     for update in updates {
         let text = |key: &str| safe(update[key].as_str().unwrap_or_default());
         let title = cut(&text("title"), width.saturating_sub(40));
-        out.push_str(&format!("- {} [{}, {}] {title}\n    {}\n", text("id"), text("target_skill"), text("why"), text("command")));
+        out.push_str(&format!(
+            "- {} [{}, {}] {title}\n    {}\n",
+            text("id"),
+            text("target_skill"),
+            text("why"),
+            text("command")
+        ));
     }
     out
 }
@@ -131,11 +160,21 @@ pub fn portable(cards: &[Value], width: usize) -> String {
     for card in cards {
         let text = |key: &str| safe(card[key].as_str().unwrap_or_default());
         let title = cut(&text("title"), width.saturating_sub(40));
-        let lacks = card["lacks"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let state = if lacks.is_empty() { "ready".to_owned() } else { format!("lacks {}", lacks.len()) };
+        let lacks = card["lacks"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let state = if lacks.is_empty() {
+            "ready".to_owned()
+        } else {
+            format!("lacks {}", lacks.len())
+        };
         out.push_str(&format!("- {} [{state}] {title}\n", text("id")));
         for reason in lacks {
-            out.push_str(&format!("    {}\n", safe(reason["fix"].as_str().unwrap_or_default())));
+            out.push_str(&format!(
+                "    {}\n",
+                safe(reason["fix"].as_str().unwrap_or_default())
+            ));
         }
     }
     out
@@ -160,14 +199,22 @@ pub fn inspect(report: &BackportInspect) -> String {
     for problem in &report.problems {
         out.push_str(&format!("problem: {}\n", safe(problem)));
     }
-    let look = report.blocks.iter().filter(|block| !matches!(block.state, "untouched" | "legacy")).count() + report.problems.len();
+    let look = report
+        .blocks
+        .iter()
+        .filter(|block| !matches!(block.state, "untouched" | "legacy"))
+        .count()
+        + report.problems.len();
     if look == 0 {
         out.push_str("Everything is as it was written.\n");
     } else {
         out.push_str(&format!("{} to look at.\n", count(look, "thing")));
     }
     if let Some(adopted) = &report.adopted {
-        out.push_str(&format!("Taken into the card as a new version: {}\n", safe(adopted["id"].as_str().unwrap_or_default())));
+        out.push_str(&format!(
+            "Taken into the card as a new version: {}\n",
+            safe(adopted["id"].as_str().unwrap_or_default())
+        ));
     }
     notes(&mut out, &report.notes);
     out

@@ -82,7 +82,11 @@ impl Folder {
             return Err(Error::new(
                 Kind::Refused,
                 "outside_repository",
-                format!("`{}` is outside the repository `{}`", resolved.display(), root.display()),
+                format!(
+                    "`{}` is outside the repository `{}`",
+                    resolved.display(),
+                    root.display()
+                ),
             )
             .hint("run it in the repository of that skill, or add --allow-outside"));
         }
@@ -97,10 +101,16 @@ impl Folder {
         let handle = rustix::fs::open(&path, flags, Mode::empty()).map_err(failed)?;
         // Whoever swapped a part of the path between resolving and opening is found out here.
         let opened = rustix::fs::fstat(&handle).map_err(failed)?;
-        let again = fs::canonicalize(&path).and_then(|path| rustix::fs::stat(&path).map_err(io::Error::from));
+        let again = fs::canonicalize(&path)
+            .and_then(|path| rustix::fs::stat(&path).map_err(io::Error::from));
         match again {
-            Ok(named) if (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino) => Ok(Folder { path, handle }),
-            _ => Err(Error::refused("path_changed", format!("`{}` changed while it was opened", path.display()))),
+            Ok(named) if (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino) => {
+                Ok(Folder { path, handle })
+            }
+            _ => Err(Error::refused(
+                "path_changed",
+                format!("`{}` changed while it was opened", path.display()),
+            )),
         }
     }
 
@@ -133,7 +143,10 @@ impl Folder {
                     return Err(Error::new(
                         Kind::Unavailable,
                         "skill_busy",
-                        format!("the skill is busy: another process is writing to `{}`", self.path.display()),
+                        format!(
+                            "the skill is busy: another process is writing to `{}`",
+                            self.path.display()
+                        ),
                     )
                     .hint("run the same command again in a moment"));
                 }
@@ -189,9 +202,11 @@ mod unix {
     impl Folder {
         fn below(&self, folder: &str) -> io::Result<OwnedFd> {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            rustix::fs::openat(&self.handle, folder, flags, Mode::empty()).map_err(|error| match error {
-                Errno::NOENT => io::Error::from(error),
-                _ => self.refuse_link(folder, error),
+            rustix::fs::openat(&self.handle, folder, flags, Mode::empty()).map_err(|error| {
+                match error {
+                    Errno::NOENT => io::Error::from(error),
+                    _ => self.refuse_link(folder, error),
+                }
             })
         }
 
@@ -244,7 +259,8 @@ mod unix {
         fn create(&self, path: &str, bytes: &[u8], mode: Option<u32>) -> io::Result<()> {
             let (folder, name) = split(path);
             let parent = self.parent(folder)?;
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let flags =
+                OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let handle = rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o666))?;
             if let Some(mode) = mode {
                 #[allow(clippy::unnecessary_cast, reason = "the width differs between systems")]
@@ -260,12 +276,21 @@ mod unix {
             let (to_folder, to_name) = split(to);
             let from_parent = self.parent(from_folder)?;
             let to_parent = self.parent(to_folder)?;
-            Ok(rustix::fs::renameat(&from_parent, from_name, &to_parent, to_name)?)
+            Ok(rustix::fs::renameat(
+                &from_parent,
+                from_name,
+                &to_parent,
+                to_name,
+            )?)
         }
 
         fn remove(&self, path: &str) -> io::Result<()> {
             let (folder, name) = split(path);
-            Ok(rustix::fs::unlinkat(self.parent(folder)?, name, AtFlags::empty())?)
+            Ok(rustix::fs::unlinkat(
+                self.parent(folder)?,
+                name,
+                AtFlags::empty(),
+            )?)
         }
 
         fn make_folder(&self, path: &str) -> io::Result<bool> {
@@ -277,7 +302,11 @@ mod unix {
         }
 
         fn remove_folder(&self, path: &str) -> io::Result<()> {
-            Ok(rustix::fs::unlinkat(&self.handle, path, AtFlags::REMOVEDIR)?)
+            Ok(rustix::fs::unlinkat(
+                &self.handle,
+                path,
+                AtFlags::REMOVEDIR,
+            )?)
         }
 
         fn names(&self) -> io::Result<Vec<String>> {
@@ -312,8 +341,13 @@ mod plain {
             let mut at = self.path.clone();
             for part in path.split('/').filter(|part| !part.is_empty()) {
                 at.push(part);
-                if at.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_symlink()) {
-                    return Err(io::Error::other("it is a link; nothing is written through links"));
+                if at
+                    .symlink_metadata()
+                    .is_ok_and(|metadata| metadata.file_type().is_symlink())
+                {
+                    return Err(io::Error::other(
+                        "it is a link; nothing is written through links",
+                    ));
                 }
             }
             Ok(at)
@@ -330,7 +364,10 @@ mod plain {
         }
 
         fn create(&self, path: &str, bytes: &[u8], _mode: Option<u32>) -> io::Result<()> {
-            let mut file = OpenOptions::new().write(true).create_new(true).open(self.whole(path)?)?;
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(self.whole(path)?)?;
             file.write_all(bytes)?;
             file.sync_all()
         }
@@ -347,7 +384,12 @@ mod plain {
             let (_, _) = split(path);
             match fs::create_dir(self.whole(path)?) {
                 Ok(()) => Ok(true),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.whole(path)?.is_dir() => Ok(false),
+                Err(error)
+                    if error.kind() == io::ErrorKind::AlreadyExists
+                        && self.whole(path)?.is_dir() =>
+                {
+                    Ok(false)
+                }
                 Err(error) => Err(error),
             }
         }
@@ -358,8 +400,9 @@ mod plain {
 
         fn names(&self) -> io::Result<Vec<String>> {
             let entries = fs::read_dir(&self.path)?;
-            let names: io::Result<Vec<String>> =
-                entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect();
+            let names: io::Result<Vec<String>> = entries
+                .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+                .collect();
             let mut names = names?;
             names.sort();
             Ok(names)

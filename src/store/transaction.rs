@@ -117,11 +117,18 @@ struct Journal {
 /// # Errors
 /// When a file is not as expected, or cannot be written; then all files are as before, unless the
 /// failure says otherwise.
-pub fn write(disk: &dyn Disk, changes: &[FileChange], removable: &[&str], payload: &str) -> Result<(), Failure> {
+pub fn write(
+    disk: &dyn Disk,
+    changes: &[FileChange],
+    removable: &[&str],
+    payload: &str,
+) -> Result<(), Failure> {
     let mut entries = Vec::new();
     let mut staged: Vec<(String, &[u8], Option<u32>)> = Vec::new();
     for (index, change) in changes.iter().enumerate() {
-        let found = disk.read(&change.path).map_err(failed("read", &change.path))?;
+        let found = disk
+            .read(&change.path)
+            .map_err(failed("read", &change.path))?;
         if found.as_ref().map(|contents| &contents.bytes) != change.old.as_ref() {
             return Err(Failure::Changed(change.path.clone()));
         }
@@ -172,7 +179,8 @@ pub fn write(disk: &dyn Disk, changes: &[FileChange], removable: &[&str], payloa
         return Ok(());
     };
     journal.back = true;
-    let undone = journal.save(disk).is_ok() && journal.backward(disk).is_ok() && clear(disk).is_ok();
+    let undone =
+        journal.save(disk).is_ok() && journal.backward(disk).is_ok() && clear(disk).is_ok();
     Err(Failure::Io {
         action: "replace",
         path,
@@ -203,14 +211,21 @@ pub fn recover(disk: &dyn Disk) -> Result<Recovery, Failure> {
     };
     let mut journal = Journal::parse(&contents.bytes)?;
     let mut recovery = Recovery {
-        files: journal.entries.iter().map(|entry| entry.path.clone()).collect(),
+        files: journal
+            .entries
+            .iter()
+            .map(|entry| entry.path.clone())
+            .collect(),
         ..Recovery::default()
     };
     let mut waiting = 0;
     let mut ready = true;
     let mut kept = Vec::new();
     for entry in std::mem::take(&mut journal.entries) {
-        let found = disk.read(&entry.path).map_err(failed("read", &entry.path))?.map(|contents| digest(&contents.bytes));
+        let found = disk
+            .read(&entry.path)
+            .map_err(failed("read", &entry.path))?
+            .map(|contents| digest(&contents.bytes));
         if found == entry.new {
             kept.push(entry);
         } else if found == entry.old {
@@ -223,8 +238,17 @@ pub fn recover(disk: &dyn Disk) -> Result<Recovery, Failure> {
     }
     journal.entries = kept;
     // When somebody has changed a file since, going on is only right if all others are new already.
-    let forward = !journal.back && if recovery.left_alone.is_empty() { ready } else { waiting == 0 };
-    let outcome = if forward { journal.forward(disk) } else { journal.backward(disk) };
+    let forward = !journal.back
+        && if recovery.left_alone.is_empty() {
+            ready
+        } else {
+            waiting == 0
+        };
+    let outcome = if forward {
+        journal.forward(disk)
+    } else {
+        journal.backward(disk)
+    };
     if let Err((path, error)) = outcome {
         return Err(Failure::Io {
             action: "recover",
@@ -263,20 +287,31 @@ impl Journal {
         let temporary = format!("{PREFIX}journal{SUFFIX}");
         // Left over when a first attempt to save failed half-way.
         let _ = disk.remove(&temporary);
-        disk.create(&temporary, text.to_string().as_bytes(), None).map_err(failed("write", &temporary))?;
-        disk.rename(&temporary, JOURNAL).map_err(failed("write", JOURNAL))?;
+        disk.create(&temporary, text.to_string().as_bytes(), None)
+            .map_err(failed("write", &temporary))?;
+        disk.rename(&temporary, JOURNAL)
+            .map_err(failed("write", JOURNAL))?;
         disk.sync("").map_err(failed("sync", ""))
     }
 
     fn parse(bytes: &[u8]) -> Result<Journal, Failure> {
         let unreadable = || Failure::Journal(JOURNAL.to_owned());
         let value: Value = serde_json::from_slice(bytes).map_err(|_| unreadable())?;
-        let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        let text =
+            |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
         let texts = |key: &str| -> Vec<String> {
             let items = value.get(key).and_then(Value::as_array);
-            items.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+            items
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect()
         };
-        let files = value.get("files").and_then(Value::as_array).ok_or_else(unreadable)?;
+        let files = value
+            .get("files")
+            .and_then(Value::as_array)
+            .ok_or_else(unreadable)?;
         let entries: Option<Vec<Entry>> = files
             .iter()
             .map(|file| {
@@ -294,7 +329,10 @@ impl Journal {
         }
         let [made, remove] = folders;
         Ok(Journal {
-            back: value.get("back").and_then(Value::as_bool).unwrap_or_default(),
+            back: value
+                .get("back")
+                .and_then(Value::as_bool)
+                .unwrap_or_default(),
             entries: entries.ok_or_else(unreadable)?,
             made,
             remove,
@@ -338,7 +376,10 @@ impl Journal {
         for folder in removable {
             match disk.remove_folder(folder) {
                 Err(error)
-                    if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) =>
+                    if !matches!(
+                        error.kind(),
+                        io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty
+                    ) =>
                 {
                     return Err((folder.clone(), error));
                 }
@@ -351,7 +392,9 @@ impl Journal {
 
 /// Put what `name` holds in place of the file, or remove the file; nothing when it is so already.
 fn move_to(disk: &dyn Disk, entry: &Entry, wanted: &Option<String>, name: &str) -> io::Result<()> {
-    let found = disk.read(&entry.path)?.map(|contents: Contents| digest(&contents.bytes));
+    let found = disk
+        .read(&entry.path)?
+        .map(|contents: Contents| digest(&contents.bytes));
     if found == *wanted {
         return Ok(());
     }
@@ -364,7 +407,8 @@ fn move_to(disk: &dyn Disk, entry: &Entry, wanted: &Option<String>, name: &str) 
 fn missing_folders(disk: &dyn Disk, entries: &[Entry]) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for folder in entries.iter().filter_map(Entry::folder) {
-        let missing = matches!(disk.sync(folder), Err(error) if error.kind() == io::ErrorKind::NotFound);
+        let missing =
+            matches!(disk.sync(folder), Err(error) if error.kind() == io::ErrorKind::NotFound);
         if missing && !out.iter().any(|known| known == folder) {
             out.push(folder.to_owned());
         }
@@ -396,227 +440,21 @@ fn digest_of(disk: &dyn Disk, path: &str) -> Option<String> {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    hmac_sha256::Hash::hash(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hmac_sha256::Hash::hash(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Whether a path stays inside the folder and names no file of this module.
 fn is_below(path: &str) -> bool {
     !path.is_empty()
         && path.split('/').count() <= 2
-        && path.split('/').all(|part| !part.is_empty() && part != "." && part != ".." && !part.contains('\\'))
+        && path
+            .split('/')
+            .all(|part| !part.is_empty() && part != "." && part != ".." && !part.contains('\\'))
         && !path.starts_with(PREFIX)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::folder::Folder;
-    use std::cell::Cell;
-    use std::fs;
-    use std::path::Path;
-
-    /// A disk that dies, or fails once, at its n-th change.
-    struct Faulty<'a> {
-        inner: &'a Folder,
-        left: Cell<usize>,
-        dies: bool,
-        dead: Cell<bool>,
-    }
-
-    impl<'a> Faulty<'a> {
-        fn new(inner: &'a Folder, at: usize, dies: bool) -> Self {
-            Faulty {
-                inner,
-                left: Cell::new(at),
-                dies,
-                dead: Cell::new(false),
-            }
-        }
-
-        fn step(&self) -> io::Result<()> {
-            if self.dead.get() {
-                return Err(io::Error::other("dead"));
-            }
-            if self.left.get() == 0 {
-                self.left.set(usize::MAX);
-                self.dead.set(self.dies);
-                return Err(io::Error::other("fault"));
-            }
-            self.left.set(self.left.get() - 1);
-            Ok(())
-        }
-    }
-
-    impl Disk for Faulty<'_> {
-        fn read(&self, path: &str) -> io::Result<Option<Contents>> {
-            if self.dead.get() {
-                return Err(io::Error::other("dead"));
-            }
-            self.inner.read(path)
-        }
-        fn create(&self, path: &str, bytes: &[u8], mode: Option<u32>) -> io::Result<()> {
-            if let Err(error) = self.step() {
-                if !self.dead.get() || self.dies && self.left.get() == usize::MAX {
-                    // Cut off in the middle, as a full disk or a kill leaves it.
-                    let _ = self.inner.create(path, &bytes[..bytes.len() / 2], mode);
-                    self.left.set(usize::MAX - 1);
-                }
-                return Err(error);
-            }
-            self.inner.create(path, bytes, mode)
-        }
-        fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-            self.step()?;
-            self.inner.rename(from, to)
-        }
-        fn remove(&self, path: &str) -> io::Result<()> {
-            self.step()?;
-            self.inner.remove(path)
-        }
-        fn make_folder(&self, path: &str) -> io::Result<bool> {
-            self.step()?;
-            self.inner.make_folder(path)
-        }
-        fn remove_folder(&self, path: &str) -> io::Result<()> {
-            self.step()?;
-            self.inner.remove_folder(path)
-        }
-        fn names(&self) -> io::Result<Vec<String>> {
-            self.inner.names()
-        }
-        fn sync(&self, path: &str) -> io::Result<()> {
-            self.inner.sync(path)
-        }
-    }
-
-    fn state(folder: &Path) -> Vec<(String, Vec<u8>)> {
-        let mut out = Vec::new();
-        for name in ["SKILL.md", "references/r.md"] {
-            if let Ok(bytes) = fs::read(folder.join(name)) {
-                out.push((name.to_owned(), bytes));
-            }
-        }
-        if folder.join("references").is_dir() {
-            out.push(("references".to_owned(), Vec::new()));
-        }
-        out
-    }
-
-    fn changes(old: &[(String, Vec<u8>)], skill: &str, reference: Option<&str>) -> Vec<FileChange> {
-        let of = |name: &str| old.iter().find(|(known, _)| known == name).map(|(_, bytes)| bytes.clone());
-        vec![
-            FileChange {
-                path: "SKILL.md".to_owned(),
-                old: of("SKILL.md"),
-                new: Some(skill.as_bytes().to_vec()),
-            },
-            FileChange {
-                path: "references/r.md".to_owned(),
-                old: of("references/r.md"),
-                new: reference.map(|text| text.as_bytes().to_vec()),
-            },
-        ]
-    }
-
-    fn leftovers(folder: &Path) -> usize {
-        let names = fs::read_dir(folder).expect("a folder").filter_map(std::result::Result::ok);
-        names.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)).count()
-    }
-
-    /// Every step of writing, dying or failing there; then the next run.
-    #[test]
-    fn all_old_or_all_new_whatever_happens() {
-        for dies in [true, false] {
-            for (seed, skill, reference, removable) in [
-                (vec![("SKILL.md", "old")], "new skill", Some("new reference"), vec![]),
-                (vec![("SKILL.md", "old"), ("references/r.md", "r")], "new skill", Some("new reference"), vec![]),
-                (vec![("SKILL.md", "old"), ("references/r.md", "r")], "older", None, vec!["references"]),
-            ] {
-                let mut finished = 0;
-                for at in 0..40 {
-                    let home = tempfile::tempdir().expect("a folder");
-                    for (name, text) in &seed {
-                        let path = home.path().join(name);
-                        fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
-                        fs::write(path, text).expect("a file");
-                    }
-                    let folder = Folder::open(home.path(), home.path(), false).expect("open");
-                    let old = state(home.path());
-                    let wanted = changes(&old, skill, reference);
-                    let faulty = Faulty::new(&folder, at, dies);
-                    let outcome = write(&faulty, &wanted, &removable, "payload").and_then(|()| finish(&faulty));
-                    let recovery = recover(&folder).expect("recovery");
-                    if recovery.outcome == Outcome::Finished {
-                        assert_eq!(recovery.payload.as_deref(), Some("payload"));
-                        finish(&folder).expect("finish");
-                    }
-                    let now = state(home.path());
-                    let new: Vec<_> = wanted.iter().filter_map(|change| Some((change.path.clone(), change.new.clone()?))).collect();
-                    let is_new = now.iter().filter(|(name, _)| name != "references").cloned().collect::<Vec<_>>() == new
-                        && now.iter().any(|(name, _)| name == "references") == reference.is_some();
-                    assert!(now == old || is_new, "step {at}, dies {dies}: {now:?}");
-                    if outcome.is_ok() {
-                        assert!(is_new);
-                    }
-                    assert_eq!(leftovers(home.path()), 0, "step {at}, dies {dies}");
-                    finished += usize::from(is_new);
-                }
-                assert!(finished > 10 && finished < 40, "{finished}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_changed_in_between_is_left_alone() {
-        let home = tempfile::tempdir().expect("a folder");
-        fs::write(home.path().join("SKILL.md"), "old").expect("a file");
-        let folder = Folder::open(home.path(), home.path(), false).expect("open");
-        let wanted = changes(&state(home.path()), "new", Some("r"));
-        fs::write(home.path().join("SKILL.md"), "other").expect("a file");
-        assert!(matches!(write(&folder, &wanted, &[], ""), Err(Failure::Changed(path)) if path == "SKILL.md"));
-        fs::write(home.path().join("SKILL.md"), "old").expect("a file");
-        // Dies behind the journal, before the second file; then a person edits the first.
-        let faulty = Faulty::new(&folder, 6, true);
-        assert!(write(&faulty, &wanted, &[], "").is_err());
-        assert!(is_pending(&folder));
-        fs::write(home.path().join("SKILL.md"), "by hand").expect("a file");
-        let recovery = recover(&folder).expect("recovery");
-        assert_eq!((recovery.outcome, recovery.left_alone), (Outcome::Undone, vec!["SKILL.md".to_owned()]));
-        assert_eq!(fs::read_to_string(home.path().join("SKILL.md")).expect("a file"), "by hand");
-        assert_eq!(leftovers(home.path()), 0);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn links_modes_and_foreign_journals() {
-        use std::os::unix::fs::{PermissionsExt, symlink};
-        let home = tempfile::tempdir().expect("a folder");
-        let victim = home.path().join("victim");
-        fs::write(&victim, "old").expect("a file");
-        let skill = home.path().join("skill");
-        fs::create_dir(&skill).expect("a folder");
-        symlink(&victim, skill.join("SKILL.md")).expect("a link");
-        let folder = Folder::open(&skill, home.path(), false).expect("open");
-        assert!(folder.read("SKILL.md").is_err());
-        assert!(Folder::open(home.path(), &skill, false).is_err());
-        fs::remove_file(skill.join("SKILL.md")).expect("removed");
-        fs::write(skill.join("SKILL.md"), "old").expect("a file");
-        symlink(home.path(), skill.join("references")).expect("a link");
-        let wanted = changes(&[("SKILL.md".to_owned(), b"old".to_vec())], "new", Some("r"));
-        assert!(write(&folder, &wanted, &[], "").is_err());
-        assert_eq!(fs::read_to_string(skill.join("SKILL.md")).expect("a file"), "old");
-        fs::remove_file(skill.join("references")).expect("removed");
-        fs::set_permissions(skill.join("SKILL.md"), fs::Permissions::from_mode(0o755)).expect("a mode");
-        write(&folder, &wanted, &[], "").expect("written");
-        finish(&folder).expect("finished");
-        let mode = fs::metadata(skill.join("SKILL.md")).expect("a file").permissions().mode();
-        assert_eq!(mode & 0o777, 0o755);
-        fs::set_permissions(skill.join("SKILL.md"), fs::Permissions::from_mode(0o444)).expect("a mode");
-        let again = changes(&state(&skill), "newer", Some("r"));
-        assert!(matches!(write(&folder, &again, &[], ""), Err(Failure::ReadOnly(_))));
-        let foreign = r#"{"files": [{"path": "../victim", "old": null, "new": null, "index": 0}]}"#;
-        fs::write(skill.join(JOURNAL), foreign).expect("a file");
-        assert!(matches!(recover(&folder), Err(Failure::Journal(_))));
-        assert_eq!(fs::read_to_string(&victim).expect("a file"), "old");
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@ mod crash;
 mod docs;
 mod graduate;
 mod graduate_force;
+mod graduate_gate;
 mod guard;
 mod patch;
 mod plans;

@@ -41,8 +41,12 @@ fn file() -> impl Strategy<Value = Vec<u8>> {
         1 => Just(b"---".to_vec()),
     ];
     let end = prop_oneof![3 => Just("\n"), 1 => Just("\r\n"), 1 => Just("\n\n"), 1 => Just("")];
-    prop::collection::vec((line, end), 0..14)
-        .prop_map(|lines| lines.into_iter().flat_map(|(line, end)| [line, end.as_bytes().to_vec()].concat()).collect())
+    prop::collection::vec((line, end), 0..14).prop_map(|lines| {
+        lines
+            .into_iter()
+            .flat_map(|(line, end)| [line, end.as_bytes().to_vec()].concat())
+            .collect()
+    })
 }
 
 fn card(number: usize, texts: &[String]) -> Card {
@@ -65,7 +69,13 @@ fn card(number: usize, texts: &[String]) -> Card {
     }
 }
 
-fn planned(target: &Target, cards: &[Card], id: &str, into: Placement, log: &[Record]) -> Option<Plan> {
+fn planned(
+    target: &Target,
+    cards: &[Card],
+    id: &str,
+    into: Placement,
+    log: &[Record],
+) -> Option<Plan> {
     let options = Options {
         backport_id: id.to_owned(),
         generated_at: Timestamp::parse("2026-03-03T09:00:00Z").expect("a time"),
@@ -80,7 +90,13 @@ fn planned(target: &Target, cards: &[Card], id: &str, into: Placement, log: &[Re
         allow_project: true,
         findings: &|_| Vec::new(),
     };
-    match plan(target, cards, &options, rules, &History::of(log.iter(), target)) {
+    match plan(
+        target,
+        cards,
+        &options,
+        rules,
+        &History::of(log.iter(), target),
+    ) {
         Ok(plan) => Some(plan),
         // Files with broken markers of ours, or in no byte-wise encoding, are refused, never damaged.
         Err(self_learning::backport::plan::Refusal::Unsound(why)) => panic!("{why}"),
