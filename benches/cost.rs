@@ -42,11 +42,17 @@ fn surroundings(repository: &std::path::Path) -> Ctx {
     }
 }
 
-fn command(bencher: Bencher<'_, '_>, cards: usize, line: &[&str], stdin: &(dyn Fn(usize) -> String + Sync)) {
+fn command(
+    bencher: Bencher<'_, '_>,
+    cards: usize,
+    line: &[&str],
+    stdin: &(dyn Fn(usize) -> String + Sync),
+) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     store::lay_out(folder.path(), cards);
     let ctx = surroundings(folder.path());
-    let cli = Cli::try_parse_from(std::iter::once(&"self-learning").chain(line)).expect("a command line");
+    let cli =
+        Cli::try_parse_from(std::iter::once(&"self-learning").chain(line)).expect("a command line");
     let mut number = 0;
     bencher.bench_local(|| {
         number += 1;
@@ -60,7 +66,11 @@ fn command(bencher: Bencher<'_, '_>, cards: usize, line: &[&str], stdin: &(dyn F
 #[divan::bench(args = SIZES)]
 fn fold_cards(bencher: Bencher<'_, '_>, cards: usize) {
     let files = store::files(cards);
-    let text = files.into_iter().find(|(name, _)| *name == "aha_cards.jsonl").expect("cards").1;
+    let text = files
+        .into_iter()
+        .find(|(name, _)| *name == "aha_cards.jsonl")
+        .expect("cards")
+        .1;
     bencher
         .counter(divan::counter::BytesCount::new(text.len()))
         .bench(|| fold(LogKind::Cards, text.as_bytes()));
@@ -73,7 +83,12 @@ fn list(bencher: Bencher<'_, '_>, cards: usize) {
 
 #[divan::bench(args = SIZES)]
 fn list_query(bencher: Bencher<'_, '_>, cards: usize) {
-    command(bencher, cards, &["list", "--query", "jira search rate limit"], &|_| String::new());
+    command(
+        bencher,
+        cards,
+        &["list", "--query", "jira search rate limit"],
+        &|_| String::new(),
+    );
 }
 
 #[divan::bench(args = SIZES)]

@@ -38,8 +38,14 @@ mod unix {
         for cards in SIZES {
             let repository = folder.path().join(format!("repo-{cards}"));
             let logs = store::lay_out(&repository, cards);
-            let paths: Vec<PathBuf> = store::files(cards).iter().map(|(name, _)| logs.join(name)).collect();
-            let bytes: u64 = paths.iter().map(|path| path.metadata().expect("a log").len()).sum();
+            let paths: Vec<PathBuf> = store::files(cards)
+                .iter()
+                .map(|(name, _)| logs.join(name))
+                .collect();
+            let bytes: u64 = paths
+                .iter()
+                .map(|path| path.metadata().expect("a log").len())
+                .sum();
             sizes.push(format!("{cards} cards, {:.1} MB", bytes as f64 / 1e6));
             let run = |arguments: &[&str], stdin: &dyn Fn(usize) -> String| {
                 cost(&repository, Path::new(binary), arguments, stdin)
@@ -56,7 +62,10 @@ mod unix {
             for (name, cpu) in [
                 ("process start (`--version`)", run(&["--version"], &nothing)),
                 ("`list`", run(&["list"], &nothing)),
-                ("`list --query`", run(&["list", "--query", "jira search rate limit"], &nothing)),
+                (
+                    "`list --query`",
+                    run(&["list", "--query", "jira search rate limit"], &nothing),
+                ),
                 ("`review`", run(&["review"], &nothing)),
                 ("`record` (one new card)", run(&["record"], &card)),
             ] {
@@ -81,13 +90,23 @@ mod unix {
     }
 
     /// Median milliseconds of user and system time.
-    fn cost(repository: &Path, program: &Path, arguments: &[&str], stdin: &dyn Fn(usize) -> String) -> f64 {
-        let mut costs: Vec<f64> =
-            (0..RUNS).map(|number| once(repository, program, arguments, &stdin(number))).collect();
+    fn cost(
+        repository: &Path,
+        program: &Path,
+        arguments: &[&str],
+        stdin: &dyn Fn(usize) -> String,
+    ) -> f64 {
+        let mut costs: Vec<f64> = (0..RUNS)
+            .map(|number| once(repository, program, arguments, &stdin(number)))
+            .collect();
         costs.sort_by(f64::total_cmp);
         costs[RUNS / 2]
     }
 
+    #[expect(
+        clippy::zombie_processes,
+        reason = "wait4 waits for it, and tells its cost"
+    )]
     fn once(repository: &Path, program: &Path, arguments: &[&str], stdin: &str) -> f64 {
         let mut command = Command::new(program);
         command
@@ -102,14 +121,21 @@ mod unix {
             .stderr(Stdio::null());
         let mut child = command.spawn().expect("the command starts");
         // A program that does not read its input may be gone already.
-        let _ = child.stdin.take().expect("piped").write_all(stdin.as_bytes());
+        let _ = child
+            .stdin
+            .take()
+            .expect("piped")
+            .write_all(stdin.as_bytes());
         let mut status = 0;
         let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
         let pid = i32::try_from(child.id()).expect("a process id");
         // SAFETY: both pointers are valid for writes, and the child is ours and not yet waited for.
         let waited = unsafe { libc::wait4(pid, &raw mut status, 0, usage.as_mut_ptr()) };
         assert_eq!(waited, pid, "the child was waited for");
-        assert!(ExitStatus::from_raw(status).success(), "{arguments:?} failed");
+        assert!(
+            ExitStatus::from_raw(status).success(),
+            "{arguments:?} failed"
+        );
         // SAFETY: zeroed is a valid rusage, and wait4 filled it in.
         let usage = unsafe { usage.assume_init() };
         milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime)

@@ -15,7 +15,7 @@ impl Numbers {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % limit as u64).unwrap_or(0)
+        (self.0 % limit as u64) as usize
     }
 
     fn one_of<'a>(&mut self, words: &[&'a str]) -> &'a str {
@@ -24,36 +24,93 @@ impl Numbers {
 }
 
 const VERBS: [&str; 16] = [
-    "Retry", "Quote", "Pin", "Cache", "Escape", "Batch", "Rotate", "Mount", "Rebase", "Flush", "Paginate",
-    "Normalise", "Sign", "Throttle", "Vendor", "Bisect",
+    "Retry",
+    "Quote",
+    "Pin",
+    "Cache",
+    "Escape",
+    "Batch",
+    "Rotate",
+    "Mount",
+    "Rebase",
+    "Flush",
+    "Paginate",
+    "Normalise",
+    "Sign",
+    "Throttle",
+    "Vendor",
+    "Bisect",
 ];
 const THINGS: [&str; 24] = [
-    "jira search", "yaml country codes", "docker layers", "postgres index", "webhook signature",
-    "cargo features", "terraform state", "slack threads", "csv upload", "oauth token", "npm lockfile",
-    "kafka offsets", "git submodule", "ssh agent", "pytest fixtures", "css grid", "s3 multipart upload",
-    "redis expiry", "grpc deadline", "time zones", "unicode paths", "migration script", "browser cookies",
+    "jira search",
+    "yaml country codes",
+    "docker layers",
+    "postgres index",
+    "webhook signature",
+    "cargo features",
+    "terraform state",
+    "slack threads",
+    "csv upload",
+    "oauth token",
+    "npm lockfile",
+    "kafka offsets",
+    "git submodule",
+    "ssh agent",
+    "pytest fixtures",
+    "css grid",
+    "s3 multipart upload",
+    "redis expiry",
+    "grpc deadline",
+    "time zones",
+    "unicode paths",
+    "migration script",
+    "browser cookies",
     "github actions cache",
 ];
 const REASONS: [&str; 12] = [
-    "the server answers 429 after sixty calls a minute", "the parser reads NO as false",
-    "the second run starts from a stale cache", "the token expires while the upload still runs",
-    "the default timeout is shorter than the slowest query", "the lock file is rewritten on every install",
-    "the proxy drops idle connections", "the clock of the runner is in another zone",
-    "the glob also matches generated files", "the retry repeats a write that had succeeded",
-    "the page size is capped without saying so", "the child process inherits the closed pipe",
+    "the server answers 429 after sixty calls a minute",
+    "the parser reads NO as false",
+    "the second run starts from a stale cache",
+    "the token expires while the upload still runs",
+    "the default timeout is shorter than the slowest query",
+    "the lock file is rewritten on every install",
+    "the proxy drops idle connections",
+    "the clock of the runner is in another zone",
+    "the glob also matches generated files",
+    "the retry repeats a write that had succeeded",
+    "the page size is capped without saying so",
+    "the child process inherits the closed pipe",
 ];
 const STEPS: [&str; 16] = [
-    "Read the Retry-After header and wait that long", "Put the value into quotes", "Pass --no-cache once",
-    "Ask for the next page until the cursor is empty", "Set the deadline on the client, not on the server",
-    "Compare the checksum before and after", "Run the migration inside a transaction",
-    "Log the request id with every failure", "Split the batch in halves until it passes",
-    "Write to a temporary file and rename it", "Keep the old key valid for one day",
-    "Check the exit status of every command in the pipe", "Mount the folder read-only",
-    "Sort before comparing", "Use UTC everywhere and convert at the edge", "Delete the lock and install again",
+    "Read the Retry-After header and wait that long",
+    "Put the value into quotes",
+    "Pass --no-cache once",
+    "Ask for the next page until the cursor is empty",
+    "Set the deadline on the client, not on the server",
+    "Compare the checksum before and after",
+    "Run the migration inside a transaction",
+    "Log the request id with every failure",
+    "Split the batch in halves until it passes",
+    "Write to a temporary file and rename it",
+    "Keep the old key valid for one day",
+    "Check the exit status of every command in the pipe",
+    "Mount the folder read-only",
+    "Sort before comparing",
+    "Use UTC everywhere and convert at the edge",
+    "Delete the lock and install again",
 ];
-const SKILLS: [&str; 6] = ["jira", "github-actions", "postgres", "terraform", "python", "unknown"];
-const TAGS: [&str; 12] =
-    ["ci", "api", "yaml", "cache", "auth", "time", "network", "git", "database", "build", "shell", "test"];
+const SKILLS: [&str; 6] = [
+    "jira",
+    "github-actions",
+    "postgres",
+    "terraform",
+    "python",
+    "unknown",
+];
+const TAGS: [&str; 12] = [
+    "ci", "api", "yaml", "cache", "auth", "time", "network", "git", "database", "build", "shell",
+    "test",
+];
 
 /// The logs of a store with `cards` cards: a tenth of them with a second version, two signals a card,
 /// a recommendation for every fifth and an event for every second.
@@ -81,7 +138,11 @@ pub fn files(cards: usize) -> Files {
             numbers.below(9) + 1,
             numbers.one_of(&TAGS),
             numbers.one_of(&TAGS),
-            if numbers.below(3) == 0 { "portable" } else { "project" },
+            if numbers.below(3) == 0 {
+                "portable"
+            } else {
+                "project"
+            },
             numbers.below(3) == 0,
         );
         let _ = writeln!(lines, "{card}, \"status\": \"proposed\"}}");

@@ -288,7 +288,7 @@ pub struct Eval {
     /// Cards, one JSON object per line
     #[arg(long, value_name = "FILE")]
     pub cards: String,
-    /// Questions, one per line: {\"id\",\"text\",\"relevant\":[ids],\"category\"}
+    /// Questions, one per line: objects with id, text, relevant (ids) and category
     #[arg(long, value_name = "FILE")]
     pub queries: String,
     /// Print the ranked ids of each question, one JSON object per line, instead of the figures
@@ -747,5 +747,8 @@ fn integer(text: &str) -> Result<i64, String> {
     if !grouped {
         return Err(format!("`{text}` is no whole number"));
     }
-    trimmed.replace('_', "").parse().map_err(|_| format!("`{text}` is no whole number"))
+    trimmed
+        .replace('_', "")
+        .parse()
+        .map_err(|_| format!("`{text}` is no whole number"))
 }

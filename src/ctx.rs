@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use crate::domain::time::Timestamp;
+use crate::error::{Error, Kind, Result};
 
 /// Where one run happens.
 #[derive(Debug, Clone)]
@@ -46,12 +47,13 @@ impl Ctx {
     /// Read the surroundings.
     ///
     /// # Errors
-    /// A message when the working directory is gone or `SELF_LEARNING_NOW` is no time.
-    pub fn from_environment() -> Result<Ctx, String> {
+    /// When the working directory is gone or `SELF_LEARNING_NOW` is no time.
+    pub fn from_environment() -> Result<Ctx> {
         let variable = |name: &str| env_text(name).filter(|text| !text.is_empty());
         let now = match variable("SELF_LEARNING_NOW") {
             Some(text) => Timestamp::parse(&text).ok_or_else(|| {
-                format!("SELF_LEARNING_NOW is no time: `{text}` (expected 2026-01-31T12:00:00Z)")
+                Error::usage(format!("SELF_LEARNING_NOW is no time: `{text}`"))
+                    .hint("unset it, or write it like 2026-01-31T12:00:00Z")
             })?,
             None => clock(),
         };
@@ -60,8 +62,14 @@ impl Ctx {
             .or_else(|| variable("USER"))
             .or_else(|| variable("USERNAME"));
         let user = user_slug(given_user.as_deref().unwrap_or("default"));
-        let cwd = std::env::current_dir()
-            .map_err(|error| format!("the working directory cannot be read: {error}"))?;
+        let cwd = std::env::current_dir().map_err(|error| {
+            Error::new(
+                Kind::Failed,
+                "no_working_directory",
+                format!("the working directory is gone: {error}"),
+            )
+            .hint("go to a folder that exists: cd ~")
+        })?;
         let cwd = fs::canonicalize(&cwd).unwrap_or(cwd);
         let places = match variable("SELF_LEARNING_REPO_ROOT") {
             Some(text) => {
@@ -82,8 +90,11 @@ impl Ctx {
             None => store_below(home.as_deref().unwrap_or(&cwd), &user),
         };
         let stdout_terminal = std::io::stdout().is_terminal();
-        let plain = variable("NO_COLOR").is_some() || variable("TERM").is_some_and(|term| term == "dumb");
-        let width = variable("COLUMNS").and_then(|text| text.parse().ok()).unwrap_or(100);
+        let plain =
+            variable("NO_COLOR").is_some() || variable("TERM").is_some_and(|term| term == "dumb");
+        let width = variable("COLUMNS")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(100);
         let lock_wait = variable("SELF_LEARNING_LOCK_WAIT_MS")
             .and_then(|text| text.parse().ok())
             .unwrap_or(5_000);
@@ -131,23 +142,40 @@ impl Ctx {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that asks the clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that asks the clock"
+)]
 fn clock() -> Timestamp {
     Timestamp::new(chrono::Utc::now())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
 fn env_text(name: &str) -> Option<String> {
     Some(std::env::var_os(name)?.to_string_lossy().into_owned())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
 fn agent_markers() -> Vec<String> {
-    let prefixes = ["CODEX_", "COPILOT_", "GEMINI_", "CURSOR_AGENT", "CLAUDE_CODE_"];
+    let prefixes = [
+        "CODEX_",
+        "COPILOT_",
+        "GEMINI_",
+        "CURSOR_AGENT",
+        "CLAUDE_CODE_",
+    ];
     let mut names: Vec<String> = std::env::vars_os()
         .filter_map(|(name, _)| name.into_string().ok())
         .filter(|name| {
-            name == "CLAUDECODE" || name == "AI_AGENT" || prefixes.iter().any(|prefix| name.starts_with(prefix))
+            name == "CLAUDECODE"
+                || name == "AI_AGENT"
+                || prefixes.iter().any(|prefix| name.starts_with(prefix))
         })
         .collect();
     names.sort();
@@ -218,7 +246,9 @@ fn find_root(cwd: &Path, home: Option<&Path>, user: &str) -> Places {
     if let Some(work) = cwd.ancestors().find(|path| path.join(".git").exists()) {
         // A linked worktree shares the main one's memory, unless it already has its own.
         let own = store_below(work, user).is_dir();
-        let root = main_worktree(work).filter(|_| !own).unwrap_or_else(|| work.to_owned());
+        let root = main_worktree(work)
+            .filter(|_| !own)
+            .unwrap_or_else(|| work.to_owned());
         return Places {
             root,
             work: work.to_owned(),
@@ -234,7 +264,10 @@ fn find_root(cwd: &Path, home: Option<&Path>, user: &str) -> Places {
             .take_while(|path| Some(*path) != home)
             .find(|path| path.join(".agent-skills/self-learning/v1/users").is_dir())
     };
-    let root = agent_folder.and_then(Path::parent).or_else(used_before).unwrap_or(cwd);
+    let root = agent_folder
+        .and_then(Path::parent)
+        .or_else(used_before)
+        .unwrap_or(cwd);
     Places {
         root: root.to_owned(),
         work: root.to_owned(),

@@ -71,7 +71,11 @@ impl Error {
         } else {
             (Kind::Failed, "io")
         };
-        let error = Error::new(kind, code, format!("cannot {action} `{}`: {source}", path.display()));
+        let error = Error::new(
+            kind,
+            code,
+            format!("cannot {action} `{}`: {source}", path.display()),
+        );
         match source.kind() {
             io::ErrorKind::PermissionDenied => {
                 error.hint(format!("check the owner and mode: ls -ld '{}'", path.display()))

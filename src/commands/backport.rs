@@ -18,7 +18,7 @@ use crate::domain::card;
 use crate::domain::fold::LogKind;
 use crate::domain::normal::CardStatus;
 use crate::domain::record::Record;
-use crate::domain::score::{QUARANTINED_CARD, RELEASED_CARD};
+use crate::domain::score::Counts;
 use crate::error::{Error, Kind, Result};
 use crate::guard;
 use crate::store::folder::{Disk, Folder};
@@ -136,30 +136,15 @@ fn text_of(path: &Path) -> Result<String> {
     })
 }
 
-/// All cards of a store with their versions, by id. Only a whole snapshot knows of releases.
+/// All cards of a store with their versions, by id.
 pub fn cards(snapshot: &Snapshot) -> BTreeMap<String, Card> {
-    let mut trust: BTreeMap<&str, Trust> = BTreeMap::new();
-    for signal in &snapshot.signals {
-        let verdict = match signal.record.text("kind") {
-            Some(QUARANTINED_CARD) => Trust::Quarantined,
-            Some(RELEASED_CARD) => Trust::Released,
-            _ => continue,
-        };
-        if let Some(id) = signal.record.filled("aha_id") {
-            trust.insert(id, verdict);
-        }
-    }
     let mut cards: BTreeMap<String, Card> = BTreeMap::new();
     for item in &snapshot.cards.items {
         let card = Card {
             id: item.id.clone(),
             current: item.record.clone(),
             versions: Vec::new(),
-            trust: match trust.get(item.id.as_str()) {
-                Some(trust) => *trust,
-                None if snapshot.totals().card(&item.id).quarantined => Trust::Quarantined,
-                None => Trust::Unjudged,
-            },
+            trust: trust(snapshot.totals().card(&item.id)),
         };
         cards.insert(item.id.clone(), card);
     }
@@ -169,6 +154,17 @@ pub fn cards(snapshot: &Snapshot) -> BTreeMap<String, Card> {
         }
     }
     cards
+}
+
+/// What people said of a card's text.
+fn trust(counts: &Counts) -> Trust {
+    if counts.quarantined {
+        Trust::Quarantined
+    } else if counts.released {
+        Trust::Released
+    } else {
+        Trust::default()
+    }
 }
 
 /// Names that mean nothing outside this repository.

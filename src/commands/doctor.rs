@@ -34,10 +34,17 @@ pub fn run(args: &cli::Doctor, ctx: &Ctx) -> Result<Done> {
     ] {
         counts.insert(name.to_owned(), Value::from(number));
     }
-    let errors = findings.iter().filter(|finding| finding.severity == "error").count();
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.severity == "error")
+        .count();
     let complaint = (errors > 0).then(|| {
-        Error::new(Kind::Check, "findings", format!("{errors} finding(s) need a look"))
-            .hint("each finding names the command that fixes it")
+        Error::new(
+            Kind::Check,
+            "findings",
+            format!("{errors} finding(s) need a look"),
+        )
+        .hint("each finding names the command that fixes it")
     });
     Ok(Done {
         report: Report::Doctor(report::Doctor {
@@ -78,10 +85,18 @@ fn health(ctx: &Ctx, snapshot: &Snapshot) -> Vec<Finding> {
     }
     for name in LogKind::ALL.map(LogKind::file_name) {
         if let Err(error) = paths::refuse_links(&store.trusted_above, &store.dir.join(name)) {
-            out.push(finding("symlink", "error", error.message, error.hint.unwrap_or_default()));
+            out.push(finding(
+                "symlink",
+                "error",
+                error.message,
+                error.hint.unwrap_or_default(),
+            ));
         }
     }
-    for path in [store.dir.clone()].into_iter().chain(LogKind::ALL.map(|kind| store.log_path(kind))) {
+    for path in [store.dir.clone()]
+        .into_iter()
+        .chain(LogKind::ALL.map(|kind| store.log_path(kind)))
+    {
         if paths::is_world_writable(&path) {
             out.push(finding(
                 "world_writable",
@@ -111,7 +126,12 @@ fn health(ctx: &Ctx, snapshot: &Snapshot) -> Vec<Finding> {
         ));
     }
     for note in super::init::place_notes(ctx) {
-        out.push(finding("place", "note", note, "set USER or SELF_LEARNING_USER".to_owned()));
+        out.push(finding(
+            "place",
+            "note",
+            note,
+            "set USER or SELF_LEARNING_USER".to_owned(),
+        ));
     }
     for found in &snapshot.diagnostics {
         out.push(Finding {
@@ -131,11 +151,8 @@ fn health(ctx: &Ctx, snapshot: &Snapshot) -> Vec<Finding> {
 fn audit(snapshot: &Snapshot, out: &mut Vec<Finding>) {
     let totals = snapshot.totals();
     for item in &snapshot.cards.items {
-        let released = snapshot.signals.iter().any(|signal| {
-            signal.record.text("kind") == Some(crate::domain::score::RELEASED_CARD)
-                && signal.record.text("aha_id") == Some(&item.id)
-        });
-        let watched = totals.card(&item.id).quarantined || released;
+        let counts = totals.card(&item.id);
+        let watched = counts.quarantined || counts.released;
         judge(LogKind::Cards, &item.id, &item.record, watched, out);
         if card::scope(&item.record) == Scope::Portable {
             for field in home_paths(&item.record) {
@@ -147,7 +164,10 @@ fn audit(snapshot: &Snapshot, out: &mut Vec<Finding>) {
                         "home_path",
                         "error",
                         "a portable card holds a path into somebody's home folder".to_owned(),
-                        format!("self-learning edit --id {} --scope project, or take the path out", item.id),
+                        format!(
+                            "self-learning edit --id {} --scope project, or take the path out",
+                            item.id
+                        ),
                     )
                 });
             }
@@ -155,7 +175,10 @@ fn audit(snapshot: &Snapshot, out: &mut Vec<Finding>) {
     }
     // Older versions of a card hold text as well.
     for old in snapshot.cards.lines() {
-        let current = snapshot.cards.get(old.id).is_some_and(|item| item.line == old.line);
+        let current = snapshot
+            .cards
+            .get(old.id)
+            .is_some_and(|item| item.line == old.line);
         if !current {
             judge(LogKind::Cards, old.id, old.record, true, out);
         }
@@ -173,7 +196,8 @@ fn audit(snapshot: &Snapshot, out: &mut Vec<Finding>) {
         }
     }
     for signal in &snapshot.signals {
-        let known = |key: &str, ids: &dyn Fn(&str) -> bool| signal.record.filled(key).is_none_or(ids);
+        let known =
+            |key: &str, ids: &dyn Fn(&str) -> bool| signal.record.filled(key).is_none_or(ids);
         let fine = known("aha_id", &|id| snapshot.cards.get(id).is_some())
             && known("rec_id", &|id| snapshot.recommendations.get(id).is_some());
         if !fine {
@@ -228,23 +252,51 @@ fn judge(kind: LogKind, id: &str, record: &Record, watched: bool, out: &mut Vec<
         }
     };
     for found in &verdict.redactions {
-        let fix = format!("self-learning purge --id {id} --reason \"holds a secret\"; and rotate the secret");
-        push(here(&found.path, finding("secret", "error", format!("a secret of the class {}", found.class), fix)));
+        let fix = format!(
+            "self-learning purge --id {id} --reason \"holds a secret\"; and rotate the secret"
+        );
+        push(here(
+            &found.path,
+            finding(
+                "secret",
+                "error",
+                format!("a secret of the class {}", found.class),
+                fix,
+            ),
+        ));
     }
     for refusal in &verdict.refusals {
         let fix = match kind {
             LogKind::Cards => format!("self-learning edit --id {id} with the text written anew"),
             _ => format!("self-learning purge --id {id} --reason \"…\""),
         };
-        push(here(&refusal.path, finding(refusal.code, "error", refusal.message.clone(), fix)));
+        push(here(
+            &refusal.path,
+            finding(refusal.code, "error", refusal.message.clone(), fix),
+        ));
     }
     if verdict.is_quarantined() && !watched {
-        let classes: Vec<&str> = verdict.directive.reasons.iter().map(|reason| reason.class).collect();
+        let classes: Vec<&str> = verdict
+            .directive
+            .reasons
+            .iter()
+            .map(|reason| reason.class)
+            .collect();
         let fix = match kind {
-            LogKind::Cards => format!("read it, then: self-learning aha-status --id {id} --status rejected"),
+            LogKind::Cards => {
+                format!("read it, then: self-learning aha-status --id {id} --status rejected")
+            }
             _ => format!("read it: self-learning show {id}"),
         };
-        push(here("", finding("directive", "error", format!("the text commands its reader: {}", classes.join(", ")), fix)));
+        push(here(
+            "",
+            finding(
+                "directive",
+                "error",
+                format!("the text commands its reader: {}", classes.join(", ")),
+                fix,
+            ),
+        ));
     }
 }
 
@@ -263,11 +315,18 @@ fn holds_home_path(text: &str) -> bool {
         text.match_indices(root).any(|(at, _)| {
             let name: String = text[at + root.len()..]
                 .chars()
-                .take_while(|character| character.is_alphanumeric() || matches!(character, '_' | '-' | '.'))
+                .take_while(|character| {
+                    character.is_alphanumeric() || matches!(character, '_' | '-' | '.')
+                })
                 .collect();
-            let placeholder = matches!(name.to_lowercase().as_str(), "" | "user" | "you" | "me" | "runner" | "username");
+            let placeholder = matches!(
+                name.to_lowercase().as_str(),
+                "" | "user" | "you" | "me" | "runner" | "username"
+            );
             let before = text[..at].chars().next_back();
-            let starts = before.is_none_or(|before| !before.is_alphanumeric() || root.starts_with('\\') || before == ':');
+            let starts = before.is_none_or(|before| {
+                !before.is_alphanumeric() || root.starts_with('\\') || before == ':'
+            });
             starts && !placeholder
         })
     })

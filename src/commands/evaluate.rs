@@ -25,18 +25,26 @@ pub fn run(args: &cli::Eval, ctx: &Ctx) -> Result<Done> {
     let cards = read_input(&args.cards, ctx, &mut std::io::empty())?;
     let views = view::fold_cards(&cards);
     if views.cards.is_empty() {
-        return Err(Error::refused("no_cards", format!("`{}` holds no cards", args.cards))
-            .hint("one card per line: {\"id\":\"…\",\"title\":\"…\"}"));
+        return Err(
+            Error::refused("no_cards", format!("`{}` holds no cards", args.cards))
+                .hint("one card per line: {\"id\":\"…\",\"title\":\"…\"}"),
+        );
     }
     let questions = read_input(&args.queries, ctx, &mut std::io::empty())?;
     let (questions, _) = fold::entries(LogKind::Events, &questions, 1);
     if questions.is_empty() {
-        return Err(Error::refused("no_questions", format!("`{}` holds no questions", args.queries))
-            .hint("one question per line: {\"id\":\"q1\",\"text\":\"…\",\"relevant\":[\"aha_…\"]}"));
+        return Err(Error::refused(
+            "no_questions",
+            format!("`{}` holds no questions", args.queries),
+        )
+        .hint("one question per line: {\"id\":\"q1\",\"text\":\"…\",\"relevant\":[\"aha_…\"]}"));
     }
     let totals = Totals::default();
-    let docs: Vec<Doc<'_>> =
-        views.cards.iter().map(|card| recall::document(card, totals.card(&card.id), ctx.now)).collect();
+    let docs: Vec<Doc<'_>> = views
+        .cards
+        .iter()
+        .map(|card| recall::document(card, totals.card(&card.id), ctx.now))
+        .collect();
     let corpus = Corpus::new(&docs);
     let mut searcher = Searcher::new(&corpus);
     let mut judged = Vec::new();
@@ -57,8 +65,10 @@ pub fn run(args: &cli::Eval, ctx: &Ctx) -> Result<Done> {
         });
     }
     let (all, categories) = evaluate(&judged);
-    let categories: Map<String, Value> =
-        categories.into_iter().map(|(name, metrics)| (name, figures(&metrics))).collect();
+    let categories: Map<String, Value> = categories
+        .into_iter()
+        .map(|(name, metrics)| (name, figures(&metrics)))
+        .collect();
     Ok(Report::Eval(report::Eval {
         ok: true,
         cards: views.cards.len(),
@@ -104,12 +114,20 @@ fn figures(metrics: &Metrics) -> Value {
 
 /// Every card's own questions, asked of the whole store.
 pub fn exam(args: &cli::Exam, ctx: &Ctx) -> Result<Done> {
-    let source = if args.global { Source::global(ctx)? } else { Source::project(ctx)? };
+    let source = if args.global {
+        Source::global(ctx)?
+    } else {
+        Source::project(ctx)?
+    };
     let views = source.views();
     let served: Vec<&CardView<'_>> = views
         .cards
         .iter()
-        .filter(|card| !card.status.is_retired() && !card.is_superseded && !source.totals.card(&card.id).quarantined)
+        .filter(|card| {
+            !card.status.is_retired()
+                && !card.is_superseded
+                && !source.totals.card(&card.id).quarantined
+        })
         .collect();
     let records: Vec<Record> = served.iter().map(|card| card.record()).collect();
     // A card must be found by its other words: its questions do not count as its text here.
@@ -117,7 +135,8 @@ pub fn exam(args: &cli::Exam, ctx: &Ctx) -> Result<Done> {
         .iter()
         .map(|card| {
             let mut doc = recall::document(card, source.totals.card(&card.id), ctx.now);
-            doc.passages.retain(|passage| passage.field != crate::rank::Field::Ask);
+            doc.passages
+                .retain(|passage| passage.field != crate::rank::Field::Ask);
             doc
         })
         .collect();
@@ -131,7 +150,11 @@ pub fn exam(args: &cli::Exam, ctx: &Ctx) -> Result<Done> {
             for text in record.list(field) {
                 asked += 1;
                 let ranking = searcher.rank(&Query::new(text.as_str()), &limited(false));
-                let place = ranking.hits.iter().position(|hit| hit.id == id).map(|at| at + 1);
+                let place = ranking
+                    .hits
+                    .iter()
+                    .position(|hit| hit.id == id)
+                    .map(|at| at + 1);
                 let first_wrong = !must_be_found && place == Some(1);
                 let missed = must_be_found && place.is_none_or(|place| place > REACHED);
                 if first_wrong || missed {
@@ -148,14 +171,24 @@ pub fn exam(args: &cli::Exam, ctx: &Ctx) -> Result<Done> {
         }
     }
     let complaint = (!failures.is_empty()).then(|| {
-        Error::new(Kind::Check, "exam_failed", format!("{} of {asked} question(s) do not find their card", failures.len()))
-            .hint("`why` of each failure names the command that explains it")
+        Error::new(
+            Kind::Check,
+            "exam_failed",
+            format!(
+                "{} of {asked} question(s) do not find their card",
+                failures.len()
+            ),
+        )
+        .hint("`why` of each failure names the command that explains it")
     });
     Ok(Done {
         report: Report::Exam(report::Exam {
             ok: failures.is_empty(),
             cards: served.len(),
-            cards_with_questions: records.iter().filter(|record| !record.list("asks").is_empty()).count(),
+            cards_with_questions: records
+                .iter()
+                .filter(|record| !record.list("asks").is_empty())
+                .count(),
             questions: asked,
             failures,
         }),

@@ -152,7 +152,7 @@ impl Scene<'_> {
         // Always in this order, so that two runs cannot wait for each other.
         self.skill.folder.lock(self.ctx.lock_wait)?;
         let mut locked = self.store.lock(self.ctx.lock_wait)?;
-        let mut snapshot = Snapshot::load_whole(&locked)?;
+        let mut snapshot = Snapshot::load(&locked)?;
         let notes = shared::recover(&self.skill, &mut locked, &mut snapshot, self.ctx)?;
         Ok((locked, snapshot, notes))
     }
@@ -218,7 +218,7 @@ fn run_export(args: &cli::ExportBackport, ctx: &Ctx, stdin: &mut dyn Read) -> Re
         store: project_store(ctx),
     };
     // What is wrong with the request is told before anything is made or locked.
-    let early = Snapshot::load_whole(&scene.store)?;
+    let early = Snapshot::load(&scene.store)?;
     chosen(&requested(args)?, &shared::cards(&early))?;
     if !args.apply {
         return planned(&scene);

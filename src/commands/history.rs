@@ -30,7 +30,8 @@ pub fn run(args: &cli::History, ctx: &Ctx) -> Result<Done> {
             ts: entry.record.ts().map(str::to_owned),
             line: entry.line,
             status: status.to_owned(),
-            changed_fields: previous.map_or_else(Vec::new, |old| changed_fields(old, &entry.record)),
+            changed_fields: previous
+                .map_or_else(Vec::new, |old| changed_fields(old, &entry.record)),
             note: entry.record.filled("note").map(str::to_owned),
             item: Value::Object(entry.record.0.clone()),
         });
@@ -56,23 +57,40 @@ pub fn rollback(args: &cli::Rollback, ctx: &Ctx) -> Result<Done> {
     let entries = versions(&locked, kind, &id)?;
     let rev = entries.len();
     check_rev(args.if_rev, rev, &id)?;
-    let wanted = usize::try_from(args.to).ok().and_then(|to| to.checked_sub(1));
+    let wanted = usize::try_from(args.to)
+        .ok()
+        .and_then(|to| to.checked_sub(1));
     let Some(entry) = wanted.and_then(|at| entries.get(at)) else {
-        return Err(Error::not_found(format!("{id} has no version {}; it has 1 to {rev}", args.to))
-            .hint(format!("self-learning history --id {id}")));
+        return Err(Error::not_found(format!(
+            "{id} has no version {}; it has 1 to {rev}",
+            args.to
+        ))
+        .hint(format!("self-learning history --id {id}")));
     };
     let current = &entries[rev - 1].record;
     let changed = changed_fields(current, &entry.record);
     if changed.is_empty() {
-        return Err(Error::refused("nothing_to_change", format!("{id} already says what version {} says", args.to))
-            .hint(format!("self-learning history --id {id}")));
+        return Err(Error::refused(
+            "nothing_to_change",
+            format!("{id} already says what version {} says", args.to),
+        )
+        .hint(format!("self-learning history --id {id}")));
     }
     let mut restored = entry.record.clone().with("ts", ctx.now.to_text());
     if kind == LogKind::Recommendations {
         restored = restored.with("last_touched_ts", ctx.now.to_text());
     }
-    let batch = Batch::from([(kind, vec![restored.clone()])]);
+    let batch = Batch::from([(kind, vec![restored])]);
     let notes = commit(ctx, &mut locked, &mut snapshot, &batch)?;
+    let log = if kind == LogKind::Cards {
+        &snapshot.cards
+    } else {
+        &snapshot.recommendations
+    };
+    let written = log
+        .get(&id)
+        .map(|item| item.record.0.clone())
+        .unwrap_or_default();
     Ok(Report::Edited(report::Edited {
         ok: true,
         place: place(ctx),
@@ -81,7 +99,7 @@ pub fn rollback(args: &cli::Rollback, ctx: &Ctx) -> Result<Done> {
         rev: rev + 1,
         changed_fields: changed,
         written_to: store.log_path(kind).display().to_string(),
-        item: Value::Object(restored.0),
+        item: Value::Object(written),
         redactions: Vec::new(),
         notes,
         diagnostics: snapshot.damage(),
@@ -92,7 +110,11 @@ pub fn rollback(args: &cli::Rollback, ctx: &Ctx) -> Result<Done> {
 fn find(snapshot: &Snapshot, wanted: &str) -> Result<(LogKind, String)> {
     let known = snapshot.cards.ids().chain(snapshot.recommendations.ids());
     let id = find_id("Card or recommendation", "aha_", wanted, known)?;
-    let kind = if snapshot.cards.get(&id).is_some() { LogKind::Cards } else { LogKind::Recommendations };
+    let kind = if snapshot.cards.get(&id).is_some() {
+        LogKind::Cards
+    } else {
+        LogKind::Recommendations
+    };
     Ok((kind, id))
 }
 

@@ -33,13 +33,21 @@ pub fn of(snapshot: &Snapshot, ctx: &Ctx) -> Index {
     latest.sort_by_key(|(item, _)| std::cmp::Reverse(item.position));
     let candidates = top.iter().filter(|(item, score)| {
         let counts = totals.card(&item.id);
-        let proven = *score >= PROVEN_SCORE || counts.of("aha_reinforced") >= 1 || counts.of("aha_used") >= 1;
-        let standing = card::status(&item.record) == CardStatus::Backported || exported.contains(item.id.as_str());
+        let proven = *score >= PROVEN_SCORE
+            || counts.of("aha_reinforced") >= 1
+            || counts.of("aha_used") >= 1;
+        let standing = card::status(&item.record) == CardStatus::Backported
+            || exported.contains(item.id.as_str());
         item.record.flag("shareable") && proven && !standing
     });
     let candidates = candidates
         .take(4)
-        .map(|(item, score)| line(item, format!("score {score}) [{}]", card::skill(&item.record))))
+        .map(|(item, score)| {
+            line(
+                item,
+                format!("score {score}) [{}]", card::skill(&item.record)),
+            )
+        })
         .collect();
     let shown: Vec<&Item> = top.iter().take(8).map(|(item, _)| *item).collect();
     let mut open: Vec<(&Item, Option<i64>)> = snapshot
@@ -47,9 +55,14 @@ pub fn of(snapshot: &Snapshot, ctx: &Ctx) -> Index {
         .items
         .iter()
         .filter(|item| recommendation::status(&item.record).is_open())
-        .map(|item| (item, age_days(recommendation::last_touched(&item.record), ctx.now)))
+        .map(|item| {
+            (
+                item,
+                age_days(recommendation::last_touched(&item.record), ctx.now),
+            )
+        })
         .collect();
-    open.sort_by_key(|(item, days)| {
+    open.sort_by_cached_key(|(item, days)| {
         std::cmp::Reverse((recommendation::priority(&item.record), days.unwrap_or(0)))
     });
     let is_stale = |days: &Option<i64>| days.is_some_and(|days| days >= STALE_DAYS);
@@ -58,7 +71,11 @@ pub fn of(snapshot: &Snapshot, ctx: &Ctx) -> Index {
         cards: served.len(),
         open_recommendations: open.len(),
         stale_recommendations: open.iter().filter(|(_, days)| is_stale(days)).count(),
-        top: top.iter().take(8).map(|(item, score)| line(item, format!("score {score})"))).collect(),
+        top: top
+            .iter()
+            .take(8)
+            .map(|(item, score)| line(item, format!("score {score})")))
+            .collect(),
         latest: latest
             .iter()
             .filter(|(item, _)| !shown.iter().any(|top| top.id == item.id))
@@ -69,11 +86,15 @@ pub fn of(snapshot: &Snapshot, ctx: &Ctx) -> Index {
             .iter()
             .take(5)
             .map(|(item, days)| {
-                let age = days.map_or_else(|| "unknown age".to_owned(), |days| format!("{days}d ago"));
+                let age =
+                    days.map_or_else(|| "unknown age".to_owned(), |days| format!("{days}d ago"));
                 let stale = if is_stale(days) { ", stale" } else { "" };
                 let status = recommendation::status(&item.record);
                 let scope = recommendation::scope(&item.record);
-                line(item, format!("{}, {}, {age}{stale})", status.as_str(), scope.as_str()))
+                line(
+                    item,
+                    format!("{}, {}, {age}{stale})", status.as_str(), scope.as_str()),
+                )
             })
             .collect(),
         candidates,

@@ -51,12 +51,16 @@ pub fn place_notes(ctx: &Ctx) -> Vec<String> {
             ),
             None => String::new(),
         };
-        notes.push(format!("neither USER nor USERNAME is set: the store of `{}` is used{also}", ctx.user));
+        notes.push(format!(
+            "neither USER nor USERNAME is set: the store of `{}` is used{also}",
+            ctx.user
+        ));
     }
     notes
 }
 
-fn other_users(ctx: &Ctx) -> Vec<String> {
+/// Users other than this one who have a memory in this repository.
+pub fn other_users(ctx: &Ctx) -> Vec<String> {
     let Some(Ok(entries)) = ctx.store.parent().map(std::fs::read_dir) else {
         return Vec::new();
     };

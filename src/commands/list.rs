@@ -19,15 +19,16 @@ use crate::error::{Error, Result};
 use crate::rank::{self, Hit, Query};
 use crate::report::{self, Damage, Report};
 
-const NOTHING_YET: &str =
-    "No memories recorded yet. Proceed with the task using standard tools.";
+const NOTHING_YET: &str = "No memories recorded yet. Proceed with the task using standard tools.";
 const NOTHING_RELEVANT: &str =
     "Nothing relevant is recorded. Proceed with the task using standard tools.";
 
 pub fn run(args: &cli::List, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
     if args.limit < 0 {
-        return Err(Error::usage(format!("`--limit {}` is negative", args.limit))
-            .hint("use --limit 0 for all cards, or a positive number"));
+        return Err(
+            Error::usage(format!("`--limit {}` is negative", args.limit))
+                .hint("use --limit 0 for all cards, or a positive number"),
+        );
     }
     let limit = match usize::try_from(args.limit) {
         Ok(0) | Err(_) => usize::MAX,
@@ -50,8 +51,10 @@ pub fn run(args: &cli::List, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
     };
     match (&question, args.history) {
         (Some(_), true) => {
-            return Err(Error::usage("`--history` and a question cannot be combined")
-                .hint("find the card with --query, then: self-learning history --id ID"));
+            return Err(
+                Error::usage("`--history` and a question cannot be combined")
+                    .hint("find the card with --query, then: self-learning history --id ID"),
+            );
         }
         (None, true) => history(args, ctx, &filter, limit, &mut report)?,
         (None, false) => current(args, ctx, &filter, limit, &mut report)?,
@@ -67,6 +70,20 @@ pub fn run(args: &cli::List, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
     Ok(Report::List(report).into())
 }
 
+/// That nothing is known; and where something is, when that can be a matter of a missing `USER`.
+fn nothing_yet(args: &cli::List, ctx: &Ctx) -> String {
+    let elsewhere = super::init::other_users(ctx);
+    match elsewhere.first() {
+        Some(first) if !args.global && !ctx.user_known => format!(
+            "{NOTHING_YET} This is the memory of `{}`, because neither USER nor USERNAME is set; others here: {}. \
+             To use one: SELF_LEARNING_USER={first}",
+            ctx.user,
+            elsewhere.join(", ")
+        ),
+        _ => NOTHING_YET.to_owned(),
+    }
+}
+
 /// Every stored version, oldest first; the newest `limit` of them.
 fn history(
     args: &cli::List,
@@ -75,7 +92,11 @@ fn history(
     limit: usize,
     report: &mut report::List,
 ) -> Result<()> {
-    let store = if args.global { global_store(ctx) } else { project_store(ctx) };
+    let store = if args.global {
+        global_store(ctx)
+    } else {
+        project_store(ctx)
+    };
     let snapshot = Snapshot::load_cards(&store)?;
     let lines = snapshot.cards.lines();
     let passing: Vec<&Record> = lines
@@ -83,16 +104,21 @@ fn history(
         .filter(|line| {
             let one = view::of_records(std::iter::once((line.id.to_owned(), line.record.clone())));
             let counts = snapshot.totals().card(line.id);
-            one.cards.iter().all(|card| filter.stopped_by(card, counts).is_none())
+            one.cards
+                .iter()
+                .all(|card| filter.stopped_by(card, counts).is_none())
         })
         .map(|line| line.record)
         .collect();
     report.total = passing.len();
     let skipped = passing.len().saturating_sub(limit);
-    report.items = passing[skipped..].iter().map(|record| Value::Object(record.0.clone())).collect();
+    report.items = passing[skipped..]
+        .iter()
+        .map(|record| Value::Object(record.0.clone()))
+        .collect();
     report.diagnostics = snapshot.damage();
     if lines.is_empty() {
-        report.message = Some(NOTHING_YET.to_owned());
+        report.message = Some(nothing_yet(args, ctx));
     }
     Ok(())
 }
@@ -105,7 +131,11 @@ fn current(
     limit: usize,
     report: &mut report::List,
 ) -> Result<()> {
-    let source = if args.global { Source::global(ctx)? } else { Source::project(ctx)? };
+    let source = if args.global {
+        Source::global(ctx)?
+    } else {
+        Source::project(ctx)?
+    };
     let views = source.views();
     report.diagnostics = views.diagnostics.iter().map(Damage::from).collect();
     let mut shown = served(&views, &source.totals, filter, &mut report.hidden);
@@ -117,7 +147,7 @@ fn current(
         report.scores.push(source.totals.card(&card.id).score());
     }
     if views.cards.is_empty() {
-        report.message = Some(NOTHING_YET.to_owned());
+        report.message = Some(nothing_yet(args, ctx));
     } else if shown.is_empty() {
         report.message = other_case(&args.filters, &views);
     }
@@ -150,7 +180,9 @@ fn ranked(
     let mut found: Vec<(&Source, &CardView<'_>, Hit)> = Vec::new();
     let mut known: BTreeSet<&str> = BTreeSet::new();
     for (source, views) in sources.iter().zip(&views) {
-        report.diagnostics.extend(views.diagnostics.iter().map(Damage::from));
+        report
+            .diagnostics
+            .extend(views.diagnostics.iter().map(Damage::from));
         let mut shown = served(views, &source.totals, filter, &mut report.hidden);
         // A promoted card is the project's own card again.
         shown.retain(|card| !known.contains(card.id.as_ref()));
@@ -160,17 +192,24 @@ fn ranked(
             .map(|card| recall::document(card, source.totals.card(&card.id), ctx.now))
             .collect();
         let ranking = rank::rank(&docs, query, &rank::Options::default());
-        found.extend(ranking.hits.into_iter().map(|hit| (source, shown[hit.index], hit)));
+        found.extend(
+            ranking
+                .hits
+                .into_iter()
+                .map(|hit| (source, shown[hit.index], hit)),
+        );
     }
     found.sort_by_key(|(_, _, hit)| hit.weak);
     report.total = found.len();
     for (source, card, hit) in found.iter().take(limit) {
         report.items.push(Value::Object(card.record().0));
         report.scores.push(source.totals.card(&card.id).score());
-        report.matches.push(recall::hit_value(hit, source.name, args.explain));
+        report
+            .matches
+            .push(recall::hit_value(hit, source.name, args.explain));
     }
     if known.is_empty() {
-        report.message = Some(NOTHING_YET.to_owned());
+        report.message = Some(nothing_yet(args, ctx));
     } else if found.is_empty() {
         report.message = Some(NOTHING_RELEVANT.to_owned());
     }
@@ -209,16 +248,29 @@ pub fn is_served(item: &Item, totals: &Totals) -> bool {
 /// What to say when `--skill` or `--tag` matches nothing but a name near it would.
 fn other_case(filters: &cli::Filters, views: &CardViews<'_>) -> Option<String> {
     let skills: BTreeSet<&str> = views.cards.iter().map(|card| card.skill.as_ref()).collect();
-    let tags: BTreeSet<&str> = views.cards.iter().flat_map(|card| &card.tags).map(AsRef::as_ref).collect();
-    for (flag, wanted, known) in [("--skill", &filters.skill, &skills), ("--tag", &filters.tag, &tags)] {
+    let tags: BTreeSet<&str> = views
+        .cards
+        .iter()
+        .flat_map(|card| &card.tags)
+        .map(AsRef::as_ref)
+        .collect();
+    for (flag, wanted, known) in [
+        ("--skill", &filters.skill, &skills),
+        ("--tag", &filters.tag, &tags),
+    ] {
         let Some(wanted) = wanted.as_deref().filter(|wanted| !known.contains(wanted)) else {
             continue;
         };
         let folded = wanted.trim().to_lowercase();
-        let same = known.iter().find(|name| name.to_lowercase() == folded).map(|name| (*name).to_owned());
+        let same = known
+            .iter()
+            .find(|name| name.to_lowercase() == folded)
+            .map(|name| (*name).to_owned());
         let near = same.or_else(|| ids::nearest(wanted, known.iter().copied(), 1).pop());
         if let Some(name) = near {
-            return Some(format!("Nothing has {flag} `{wanted}`. Did you mean `{name}`?"));
+            return Some(format!(
+                "Nothing has {flag} `{wanted}`. Did you mean `{name}`?"
+            ));
         }
     }
     None

@@ -34,14 +34,15 @@ use std::mem::ManuallyDrop;
 
 use serde_json::Value;
 
-use crate::cli::{Cli, Command, CardFields, ScopeName};
+use crate::cli::{CardFields, Cli, Command, ScopeName};
 use crate::ctx::Ctx;
 use crate::domain::fold::{self, Diagnostic, Entry, Log, LogKind, Problem};
 use crate::domain::ids::{self, Resolution};
 use crate::domain::record::Record;
 use crate::domain::score::Totals;
 use crate::domain::tombstone;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+use crate::guard::{self, Options};
 use crate::render::index_md;
 use crate::report::{Damage, Place, Report};
 use crate::store::{Batch, Locked, Logs, Store};
@@ -203,8 +204,10 @@ impl Snapshot {
 
     fn leave_out_purged(&mut self, key: &[u8], logs: &mut [(LogKind, Vec<Entry>)]) {
         let all = logs.iter().flat_map(|(_, entries)| entries);
-        let purged: HashSet<String> =
-            all.filter_map(|entry| tombstone::digest_of(&entry.record)).map(str::to_owned).collect();
+        let purged: HashSet<String> = all
+            .filter_map(|entry| tombstone::digest_of(&entry.record))
+            .map(str::to_owned)
+            .collect();
         if purged.is_empty() {
             return;
         }
@@ -229,7 +232,10 @@ impl Snapshot {
         match kind {
             LogKind::Events => self.events.push(entry),
             LogKind::Cards => self.cards.apply(entry.id, entry.record, entry.line),
-            LogKind::Recommendations => self.recommendations.apply(entry.id, entry.record, entry.line),
+            LogKind::Recommendations => {
+                self.recommendations
+                    .apply(entry.id, entry.record, entry.line)
+            }
             LogKind::Signals => {
                 self.totals.add_record(&entry.record);
                 self.signals.push(entry);
@@ -272,6 +278,7 @@ pub fn commit(
     snapshot: &mut Snapshot,
     batch: &Batch,
 ) -> Result<Vec<String>> {
+    let batch = &masked(batch);
     locked.append(batch)?;
     snapshot.apply_batch(batch);
     let text = index_md::render(&index::of(snapshot, ctx));
@@ -279,6 +286,32 @@ pub fn commit(
         Ok(()) => Vec::new(),
         Err(error) => vec![format!("INDEX.md was not rebuilt: {}", error.message)],
     })
+}
+
+/// What a batch looks like once written: a new version of an item that another writer left with a secret
+/// in it must not carry the secret on. Everything else stays as it is.
+fn masked(batch: &Batch) -> Batch {
+    let mut batch = batch.clone();
+    for (kind, records) in &mut batch {
+        for record in records {
+            let mut admitted = record.clone();
+            let verdict = guard::admit(&mut admitted.0, guarded_as(*kind), Options::default());
+            if !verdict.redactions.is_empty() {
+                *record = admitted;
+            }
+        }
+    }
+    batch
+}
+
+fn guarded_as(kind: LogKind) -> guard::Kind {
+    match kind {
+        LogKind::Events => guard::Kind::Event,
+        LogKind::Cards => guard::Kind::Card,
+        LogKind::Recommendations => guard::Kind::Recommendation,
+        LogKind::Signals => guard::Kind::Signal,
+        LogKind::Backports => guard::Kind::Backport,
+    }
 }
 
 /// The stored id that was meant, or an error with the nearest ones.
@@ -305,7 +338,10 @@ pub fn find_id<'a>(
         .hint("give more of the id")
         .details(serde_json::json!({ "nearest": ids }))),
         Resolution::Unknown(nearest) => {
-            let error = Error::not_found(format!("{what} id not found in project store: {}", wanted.trim()));
+            let error = Error::not_found(format!(
+                "{what} id not found in project store: {}",
+                wanted.trim()
+            ));
             let error = match nearest.first() {
                 Some(id) => error.hint(format!("did you mean {id}? self-learning show {id}")),
                 None => error.hint("self-learning list --limit 0 shows the ids"),
@@ -396,7 +432,12 @@ pub fn read_input(name: &str, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Vec<u8>
     }
     let path = ctx.resolve(name);
     std::fs::read(&path).map_err(|error| {
-        Error::io("read", &path, &error).hint("give an existing file, or `-` for standard input")
+        Error::new(
+            Kind::Failed,
+            "cannot_read_input",
+            format!("cannot read `{}`: {error}", path.display()),
+        )
+        .hint("give an existing file, or `-` for standard input")
     })
 }
 
@@ -405,9 +446,12 @@ pub fn read_input(name: &str, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Vec<u8>
 /// # Errors
 /// When the answer cannot be read.
 pub fn ask(stdin: &mut dyn Read, question: &str) -> Result<String> {
-    let failed = |error: std::io::Error| Error::io("read", std::path::Path::new("standard input"), &error);
+    let failed =
+        |error: std::io::Error| Error::io("read", std::path::Path::new("standard input"), &error);
     // The question cannot wait for the report: it comes before it.
-    std::io::stderr().write_all(question.as_bytes()).map_err(failed)?;
+    std::io::stderr()
+        .write_all(question.as_bytes())
+        .map_err(failed)?;
     let mut answer = Vec::new();
     let mut byte = [0_u8; 1];
     while stdin.read(&mut byte).map_err(failed)? == 1 && byte[0] != b'\n' {

@@ -10,13 +10,26 @@ use crate::error::{Error, Result};
 
 /// The keys a payload may have.
 pub const KEYS: [&str; 8] = [
-    "event", "aha_cards", "recommendations", "used_aha_ids", "used_rec_ids", "used", "usage_source",
+    "event",
+    "aha_cards",
+    "recommendations",
+    "used_aha_ids",
+    "used_rec_ids",
+    "used",
+    "usage_source",
     "usage_context",
 ];
 
 /// Keys that only a card or a recommendation has.
 const ITEM_KEYS: [&str; 9] = [
-    "title", "when_to_use", "problem", "solution_steps", "evidence", "tags", "why", "implementation_hint",
+    "title",
+    "when_to_use",
+    "problem",
+    "solution_steps",
+    "evidence",
+    "tags",
+    "why",
+    "implementation_hint",
     "expected_impact",
 ];
 
@@ -89,8 +102,13 @@ impl Payload {
 /// When it is neither; names the first byte that is wrong.
 pub fn decode(bytes: &[u8]) -> Result<String> {
     let wide = |order: fn([u8; 2]) -> u16| -> Option<String> {
-        let units: Vec<u16> = bytes[2..].chunks_exact(2).map(|pair| order([pair[0], pair[1]])).collect();
-        (bytes.len() % 2 == 0).then(|| String::from_utf16(&units).ok()).flatten()
+        let units: Vec<u16> = bytes[2..]
+            .chunks_exact(2)
+            .map(|pair| order([pair[0], pair[1]]))
+            .collect();
+        (bytes.len() % 2 == 0)
+            .then(|| String::from_utf16(&units).ok())
+            .flatten()
     };
     let text = match bytes {
         [0xFF, 0xFE, ..] => wide(u16::from_le_bytes),
@@ -98,10 +116,35 @@ pub fn decode(bytes: &[u8]) -> Result<String> {
         [0xEF, 0xBB, 0xBF, rest @ ..] => std::str::from_utf8(rest).ok().map(str::to_owned),
         _ => std::str::from_utf8(bytes).ok().map(str::to_owned),
     };
+    if let [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] = bytes
+        && text.is_none()
+    {
+        return Err(Error::refused(
+            "not_utf16",
+            "the input begins like UTF-16 but is cut off or damaged",
+        )
+        .hint("save it as UTF-8 and record again"));
+    }
+    if let Some(at) = bytes
+        .iter()
+        .position(|byte| *byte == 0)
+        .filter(|_| !matches!(bytes, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]))
+    {
+        return Err(Error::refused(
+            "nul_bytes",
+            format!("byte {at} of the input is NUL: is this UTF-16 without a byte order mark?"),
+        )
+        .hint("save it as UTF-8 and record again"));
+    }
     text.ok_or_else(|| {
-        let at = std::str::from_utf8(bytes).err().map_or(0, |error| error.valid_up_to());
-        Error::refused("not_utf8", format!("the input is not UTF-8: byte {at} is `0x{:02x}`", bytes[at]))
-            .hint("save it as UTF-8 and record again")
+        let at = std::str::from_utf8(bytes)
+            .err()
+            .map_or(0, |error| error.valid_up_to());
+        Error::refused(
+            "not_utf8",
+            format!("the input is not UTF-8: byte {at} is `0x{:02x}`", bytes[at]),
+        )
+        .hint("save it as UTF-8 and record again")
     })
 }
 
@@ -113,7 +156,10 @@ pub fn parse_json(text: &str, notes: &mut Vec<String>) -> Result<Value> {
     let parsed = parse(text).map_err(|error| {
         Error::refused(
             "invalid_json",
-            format!("invalid JSON: {}: line {} column {}", error.message, error.line, error.column),
+            format!(
+                "invalid JSON: {}: line {} column {}",
+                error.message, error.line, error.column
+            ),
         )
         .details(json!({ "line": error.line, "column": error.column }))
         .hint(near(text, error.line, error.column))
@@ -129,9 +175,18 @@ pub fn parse_json(text: &str, notes: &mut Vec<String>) -> Result<Value> {
 
 /// The text around an error, on one line.
 fn near(text: &str, line: usize, column: usize) -> String {
-    let line_text = text.split('\n').nth(line - 1).unwrap_or_default().trim_end();
+    let line_text = text
+        .split('\n')
+        .nth(line - 1)
+        .unwrap_or_default()
+        .trim_end();
     let from = column.saturating_sub(21);
-    let piece: String = line_text.chars().skip(from).take(40).filter(|character| !character.is_control()).collect();
+    let piece: String = line_text
+        .chars()
+        .skip(from)
+        .take(40)
+        .filter(|character| !character.is_control())
+        .collect();
     format!("fix the JSON near `{piece}` and record again")
 }
 
@@ -157,17 +212,30 @@ pub fn from_value(value: Value, notes: Vec<String>) -> Result<Payload> {
         Some(Value::Object(event)) if event.is_empty() => None,
         Some(Value::Object(event)) => Some(event),
         Some(_) => {
-            return Err(Error::refused("wrong_shape", "'event' must be a JSON object if provided.")
-                .hint("{\"event\":{\"task_summary\":\"…\",\"primary_skill\":\"…\"}}"));
+            return Err(Error::refused(
+                "wrong_shape",
+                "'event' must be a JSON object if provided.",
+            )
+            .hint("{\"event\":{\"task_summary\":\"…\",\"primary_skill\":\"…\"}}"));
         }
     };
     payload.cards = items(&mut map, "aha_cards")?;
     payload.recommendations = items(&mut map, "recommendations")?;
-    payload.used_cards = used_ids(&map, "used_aha_ids")?;
-    payload.used_recommendations = used_ids(&map, "used_rec_ids")?;
-    if let Some(Value::Object(used)) = map.get("used") {
-        payload.used_cards.extend(used_ids(used, "aha_ids")?);
-        payload.used_recommendations.extend(used_ids(used, "rec_ids")?);
+    let notes = &mut payload.notes;
+    payload.used_cards = used_ids(&map, "used_aha_ids", notes)?;
+    payload.used_recommendations = used_ids(&map, "used_rec_ids", notes)?;
+    match map.get("used") {
+        Some(Value::Object(used)) => {
+            payload.used_cards.extend(used_ids(used, "aha_ids", notes)?);
+            payload
+                .used_recommendations
+                .extend(used_ids(used, "rec_ids", notes)?);
+        }
+        None | Some(Value::Null) => {}
+        Some(other) => notes.push(format!(
+            "`used` is {} and was left out; it is meant as {{\"aha_ids\":[…],\"rec_ids\":[…]}}",
+            described(other)
+        )),
     }
     let text = |key: &str| {
         let text = map.get(key).and_then(Value::as_str).map(str::trim);
@@ -176,7 +244,10 @@ pub fn from_value(value: Value, notes: Vec<String>) -> Result<Payload> {
     payload.usage_source = text("usage_source");
     payload.usage_context = text("usage_context");
     if payload.is_empty() {
-        return Err(Error::refused("nothing_to_record", "the input holds nothing to record").hint(SHAPE_HINT));
+        return Err(
+            Error::refused("nothing_to_record", "the input holds nothing to record")
+                .hint(SHAPE_HINT),
+        );
     }
     Ok(payload)
 }
@@ -187,12 +258,17 @@ pub fn from_value(value: Value, notes: Vec<String>) -> Result<Payload> {
 /// When no line holds anything. A bad line is refused as an item and the others are kept.
 pub fn from_lines(text: &str) -> Result<Payload> {
     let mut payload = Payload::default();
-    for (number, line) in text.lines().enumerate().map(|(at, line)| (at + 1, line.trim())) {
+    for (number, line) in text
+        .lines()
+        .enumerate()
+        .map(|(at, line)| (at + 1, line.trim()))
+    {
         if line.is_empty() {
             continue;
         }
         let mut notes = Vec::new();
-        let parsed = parse_json(line, &mut notes).map_err(|error| error.message.replacen("line 1 ", "", 1));
+        let parsed =
+            parse_json(line, &mut notes).map_err(|error| error.message.replacen("line 1 ", "", 1));
         let mut other = Payload {
             notes,
             ..Payload::default()
@@ -215,10 +291,21 @@ pub fn from_lines(text: &str) -> Result<Payload> {
             }
             Ok(Value::Object(map)) => {
                 let id = map.get("id").and_then(Value::as_str).unwrap_or_default();
-                let list = if id.starts_with("rec_") { &mut other.recommendations } else { &mut other.cards };
-                list.push(bare(Ok(map)));
+                let list = if id.starts_with("rec_") {
+                    &mut other.recommendations
+                } else {
+                    &mut other.cards
+                };
+                list.push(bare(match list_under_another_name(&map) {
+                    Some((key, right)) => {
+                        Err(format!("unknown key `{key}`; did you mean `{right}`?"))
+                    }
+                    None => Ok(map),
+                }));
             }
-            Ok(_) => other.cards.push(bare(Err("the line is no JSON object".to_owned()))),
+            Ok(_) => other
+                .cards
+                .push(bare(Err("the line is no JSON object".to_owned()))),
             Err(reason) => other.cards.push(bare(Err(reason))),
         }
         for item in other.cards.iter_mut().chain(&mut other.recommendations) {
@@ -227,39 +314,66 @@ pub fn from_lines(text: &str) -> Result<Payload> {
         payload.extend(other);
     }
     if payload.is_empty() {
-        return Err(Error::refused("nothing_to_record", "the input holds no lines to record")
-            .hint("one card per line: {\"title\":\"…\",\"when_to_use\":\"…\"}"));
+        return Err(
+            Error::refused("nothing_to_record", "the input holds no lines to record")
+                .hint("one card per line: {\"title\":\"…\",\"when_to_use\":\"…\"}"),
+        );
     }
     Ok(payload)
+}
+
+/// The list under another name that an object without any field of an item holds, and its right name.
+fn list_under_another_name(map: &Map<String, Value>) -> Option<(&'static str, &'static str)> {
+    let is_item = ITEM_KEYS.iter().any(|key| map.contains_key(*key));
+    ALIASES
+        .into_iter()
+        .find(|(name, _)| !is_item && map.contains_key(*name))
 }
 
 /// Refuse a shape that would record nothing of what was meant.
 fn check_keys(map: &Map<String, Value>, notes: &mut Vec<String>) -> Result<()> {
     let known = map.keys().any(|key| KEYS.contains(&key.as_str()));
-    let item_keys: Vec<&str> = ITEM_KEYS.into_iter().filter(|key| map.contains_key(*key)).collect();
+    let item_keys: Vec<&str> = ITEM_KEYS
+        .into_iter()
+        .filter(|key| map.contains_key(*key))
+        .collect();
     if !known && item_keys.contains(&"title") {
         let (list, what) = if map.contains_key("why") || map.contains_key("expected_impact") {
             ("recommendations", "recommendation")
         } else {
             ("aha_cards", "card")
         };
-        return Err(Error::refused("bare_item", format!("this is a bare {what}; a payload holds it in the list `{list}`"))
-            .hint(format!("wrap it: {{\"{list}\":[{{\"title\":…}}]}}")));
+        return Err(Error::refused(
+            "bare_item",
+            format!("this is a bare {what}; a payload holds it in the list `{list}`"),
+        )
+        .hint(format!("wrap it: {{\"{list}\":[{{\"title\":…}}]}}")));
     }
     for key in map.keys().filter(|key| !KEYS.contains(&key.as_str())) {
         let folded = key.to_lowercase().replace('-', "_");
-        let alias = ALIASES.iter().find(|(name, _)| *name == folded).map(|(_, right)| (*right).to_owned());
+        let alias = ALIASES
+            .iter()
+            .find(|(name, _)| *name == folded)
+            .map(|(_, right)| (*right).to_owned());
         let nearest = alias.or_else(|| ids::nearest(&folded, KEYS.into_iter(), 1).pop());
         match nearest {
             Some(right) if !map.contains_key(&right) => {
-                return Err(Error::refused("unknown_key", format!("unknown key `{key}`"))
-                    .hint(format!("did you mean `{right}`? self-learning schema record prints the shape")));
+                return Err(
+                    Error::refused("unknown_key", format!("unknown key `{key}`")).hint(format!(
+                        "did you mean `{right}`? self-learning schema record prints the shape"
+                    )),
+                );
             }
             _ if !known => {
-                return Err(Error::refused("unknown_key", format!("unknown key `{key}`; a payload has: {}", KEYS.join(", ")))
-                    .hint(SHAPE_HINT));
+                return Err(Error::refused(
+                    "unknown_key",
+                    format!("unknown key `{key}`; a payload has: {}", KEYS.join(", ")),
+                )
+                .hint(SHAPE_HINT));
             }
-            _ => notes.push(format!("the key `{key}` is not part of a payload and was left out")),
+            _ => notes.push(format!(
+                "the key `{key}` is not part of a payload and was left out"
+            )),
         }
     }
     Ok(())
@@ -270,15 +384,20 @@ fn items(map: &mut Map<String, Value>, key: &str) -> Result<Vec<Item>> {
         return Ok(Vec::new());
     };
     let Value::Array(values) = value else {
-        return Err(Error::refused("wrong_shape", format!("'{key}' must be an array."))
-            .hint(format!("{{\"{key}\":[{{\"title\":\"…\"}}]}}")));
+        return Err(
+            Error::refused("wrong_shape", format!("'{key}' must be an array."))
+                .hint(format!("{{\"{key}\":[{{\"title\":\"…\"}}]}}")),
+        );
     };
     let item = |(index, value)| Item {
         index,
         line: None,
         value: match value {
             Value::Object(map) => Ok(map),
-            other => Err(format!("{key}[{index}] must be an object, not {}", described(&other))),
+            other => Err(format!(
+                "{key}[{index}] must be an object, not {}",
+                described(&other)
+            )),
         },
     };
     Ok(values.into_iter().enumerate().map(item).collect())
@@ -295,10 +414,18 @@ fn described(value: &Value) -> &'static str {
     }
 }
 
-fn used_ids(map: &Map<String, Value>, key: &str) -> Result<Vec<String>> {
+fn used_ids(map: &Map<String, Value>, key: &str, notes: &mut Vec<String>) -> Result<Vec<String>> {
     let Some(value) = map.get(key) else {
         return Ok(Vec::new());
     };
+    if let Value::Array(items) = value {
+        let no_text = items.iter().filter(|item| !item.is_string()).count();
+        if no_text > 0 {
+            notes.push(format!(
+                "{no_text} item(s) of `{key}` are no text and were left out"
+            ));
+        }
+    }
     id_list_of(value).ok_or_else(|| {
         Error::refused(
             "wrong_shape",

@@ -25,7 +25,13 @@ pub fn run(args: &cli::Purge, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
     let id = find(&Snapshot::load_whole(&store)?, &args.id)?;
     let logs = read_logs(&store)?;
     let plan = plan_hash(&id, &reason, &logs);
-    let preview = Rewrite::of(&id, &reason, &ctx.now.to_text(), &[0; tombstone::KEY_BYTES], &logs);
+    let preview = Rewrite::of(
+        &id,
+        &reason,
+        &ctx.now.to_text(),
+        &[0; tombstone::KEY_BYTES],
+        &logs,
+    );
     let elsewhere = elsewhere(&id, &preview.texts, &store, ctx);
     let command = format!(
         "self-learning purge --id {id} --reason \"{}\" --yes --plan {plan}",
@@ -82,23 +88,42 @@ fn approved(
     if !(ctx.stdin_terminal && ctx.stderr_terminal) {
         return Ok(false);
     }
-    super::ask(stdin, &format!("This removes every version of {id} for good. Type the id to go on: "))
-        .map(|answer| answer == id)
+    super::ask(
+        stdin,
+        &format!("This removes every version of {id} for good. Type the id to go on: "),
+    )
+    .map(|answer| answer == id)
 }
 
 fn changed_since(command: &str) -> Error {
-    Error::new(Kind::Check, "plan_changed", "the store has changed since the plan was made; nothing was removed")
-        .hint(format!("look again, then: {command}"))
+    Error::new(
+        Kind::Check,
+        "plan_changed",
+        "the store has changed since the plan was made; nothing was removed",
+    )
+    .hint(format!("look again, then: {command}"))
 }
 
 fn find(snapshot: &Snapshot, wanted: &str) -> Result<String> {
-    let lines = snapshot.events.iter().chain(&snapshot.signals).map(|entry| entry.id.as_str());
-    let known: Vec<&str> = snapshot.cards.ids().chain(snapshot.recommendations.ids()).chain(lines).collect();
+    let lines = snapshot
+        .events
+        .iter()
+        .chain(&snapshot.signals)
+        .map(|entry| entry.id.as_str());
+    let known: Vec<&str> = snapshot
+        .cards
+        .ids()
+        .chain(snapshot.recommendations.ids())
+        .chain(lines)
+        .collect();
     find_id("Item", "", wanted, known.into_iter())
 }
 
 fn read_logs(store: &Store) -> Result<Vec<(LogKind, Vec<u8>)>> {
-    LogKind::ALL.into_iter().map(|kind| Ok((kind, store.read(kind)?))).collect()
+    LogKind::ALL
+        .into_iter()
+        .map(|kind| Ok((kind, store.read(kind)?)))
+        .collect()
 }
 
 /// SHA-256 over the id, the reason and every log, as hex.
@@ -112,7 +137,10 @@ fn plan_hash(id: &str, reason: &str, logs: &[(LogKind, Vec<u8>)]) -> String {
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Turn lines that bring purged text back into tombstones again. Returns how many there were.
@@ -127,11 +155,21 @@ pub fn scrub(locked: &mut Locked<'_>, now: &str) -> Result<usize> {
     let mut digests = BTreeSet::new();
     for (kind, bytes) in &logs {
         let (entries, _) = fold::entries(*kind, bytes, 1);
-        let known = entries.iter().filter_map(|entry| tombstone::digest_of(&entry.record));
+        let known = entries
+            .iter()
+            .filter_map(|entry| tombstone::digest_of(&entry.record));
         digests.extend(known.map(str::to_owned));
     }
     // No id is empty, so only the digests decide.
-    let rewrite = Rewrite::matching("", digests, BTreeSet::new(), "purged before", now, &key, &logs);
+    let rewrite = Rewrite::matching(
+        "",
+        digests,
+        BTreeSet::new(),
+        "purged before",
+        now,
+        &key,
+        &logs,
+    );
     for ((kind, old), new) in logs.iter().zip(&rewrite.new_logs) {
         if let Some(new) = &new.bytes {
             locked.rewrite(*kind, old, new)?;
@@ -192,9 +230,23 @@ impl Rewrite {
                 };
                 let mut out: Vec<u8> = Vec::with_capacity(bytes.len());
                 for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-                    match rewritten(*kind, line, id, &texts, &gone, &mut log, |record, record_id| {
-                        tombstone::tombstone(record, record_id, &tombstone::digest(key, record), reason, now)
-                    }) {
+                    match rewritten(
+                        *kind,
+                        line,
+                        id,
+                        &texts,
+                        &gone,
+                        &mut log,
+                        |record, record_id| {
+                            tombstone::tombstone(
+                                record,
+                                record_id,
+                                &tombstone::digest(key, record),
+                                reason,
+                                now,
+                            )
+                        },
+                    ) {
                         Some(new) => out.extend(new),
                         None => out.extend(line),
                     }
@@ -220,7 +272,10 @@ impl Rewrite {
 /// Pieces of text long enough to be recognised in a damaged line.
 fn pieces(record: &Record) -> Vec<String> {
     let text = readable_text(record);
-    text.lines().filter(|line| line.chars().count() >= 8).map(|line| line.chars().take(32).collect()).collect()
+    text.lines()
+        .filter(|line| line.chars().count() >= 8)
+        .map(|line| line.chars().take(32).collect())
+        .collect()
 }
 
 /// The new bytes of one line, or `None` when it stays.
@@ -256,7 +311,10 @@ fn rewritten(
             stone(&entry.record, &entry.id)
         } else if kind == LogKind::Signals
             && (about("aha_id") || about("rec_id"))
-            && entry.record.filled("context").is_some_and(|context| context != PURGED_TEXT)
+            && entry
+                .record
+                .filled("context")
+                .is_some_and(|context| context != PURGED_TEXT)
         {
             changed = true;
             log.contexts += 1;
@@ -273,7 +331,10 @@ fn rewritten(
 /// Where else the text may stand, and the command for it.
 fn elsewhere(id: &str, texts: &BTreeSet<String>, store: &Store, ctx: &Ctx) -> Vec<Value> {
     let mut found = Vec::new();
-    let bundles = std::fs::read_dir(store.bundles_path()).into_iter().flatten().flatten();
+    let bundles = std::fs::read_dir(store.bundles_path())
+        .into_iter()
+        .flatten()
+        .flatten();
     let mut folders: Vec<_> = bundles.map(|entry| entry.path()).collect();
     folders.sort();
     for folder in folders {

@@ -14,7 +14,7 @@ use crate::domain::score::{Counts, Totals};
 use crate::domain::time::{Timestamp, age_days};
 use crate::domain::view::{self, CardView, CardViews, SEARCHED_FIELDS};
 use crate::error::{Error, Result};
-use crate::rank::{self, Doc, Field, Hit, Passage, Piece, Phrasing, Query};
+use crate::rank::{self, Doc, Field, Hit, Passage, Phrasing, Piece, Query};
 use crate::store::{Logs, Store};
 
 /// The bytes of a store's cards and what its signals add up to.
@@ -69,7 +69,9 @@ impl Source {
             None => view::fold_cards(&self.bytes),
             Some(snapshot) => {
                 let lines = snapshot.cards.lines();
-                let records = lines.iter().map(|line| (line.id.to_owned(), line.record.clone()));
+                let records = lines
+                    .iter()
+                    .map(|line| (line.id.to_owned(), line.record.clone()));
                 CardViews {
                     diagnostics: snapshot.diagnostics.clone(),
                     ..view::of_records(records)
@@ -94,11 +96,18 @@ impl<'a> Filter<'a> {
     /// # Errors
     /// When a status or a time is not known.
     pub fn of(args: &'a Filters, all: bool) -> Result<Filter<'a>> {
-        let since = match args.since.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
+        let since = match args
+            .since
+            .as_deref()
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+        {
             None => None,
             Some(text) => Some(Timestamp::parse(text).ok_or_else(|| {
-                Error::usage(format!("Invalid --since (expected ISO-8601 like 2025-12-26T00:00:00Z): `{text}`"))
-                    .hint("--since 2025-12-26")
+                Error::usage(format!(
+                    "Invalid --since (expected ISO-8601 like 2025-12-26T00:00:00Z): `{text}`"
+                ))
+                .hint("--since 2025-12-26")
             })?),
         };
         Ok(Filter {
@@ -111,7 +120,8 @@ impl<'a> Filter<'a> {
 
     /// What keeps a card out, or `None`.
     pub fn stopped_by(&self, card: &CardView<'_>, counts: &Counts) -> Option<String> {
-        let filled = |text: &'a Option<String>| text.as_deref().filter(|text| !text.trim().is_empty());
+        let filled =
+            |text: &'a Option<String>| text.as_deref().filter(|text| !text.trim().is_empty());
         if let Some(skill) = filled(&self.args.skill)
             && card.skill != skill
         {
@@ -125,14 +135,22 @@ impl<'a> Filter<'a> {
         if let Some(scope) = self.args.scope
             && card.scope.as_str() != scope_text(scope)
         {
-            return Some(format!("--scope {}: the card is {}", scope_text(scope), card.scope.as_str()));
+            return Some(format!(
+                "--scope {}: the card is {}",
+                scope_text(scope),
+                card.scope.as_str()
+            ));
         }
         if !self.statuses.is_empty() && !self.statuses.contains(&card.status.as_str()) {
             return Some(format!("--status: the card is {}", card.status.as_str()));
         }
         if let Some(since) = self.since {
             let touched = [Some(card.ts.as_ref()), counts.last_ts.as_deref()];
-            let recent = touched.into_iter().flatten().filter_map(Timestamp::parse).any(|time| time >= since);
+            let recent = touched
+                .into_iter()
+                .flatten()
+                .filter_map(Timestamp::parse)
+                .any(|time| time >= since);
             if !recent {
                 return Some("--since: the card was not touched since".to_owned());
             }
@@ -180,23 +198,37 @@ fn statuses(args: &Filters) -> Result<Vec<&'static str>> {
 ///
 /// # Errors
 /// When the failing command's output cannot be read.
-pub fn question(asked: &cli::Question, ctx: &Ctx, stdin: &mut dyn std::io::Read) -> Result<Option<Query>> {
-    let texts: Vec<&str> =
-        asked.query.iter().map(|text| text.trim()).filter(|text| !text.is_empty()).collect();
+pub fn question(
+    asked: &cli::Question,
+    ctx: &Ctx,
+    stdin: &mut dyn std::io::Read,
+) -> Result<Option<Query>> {
+    let texts: Vec<&str> = asked
+        .query
+        .iter()
+        .map(|text| text.trim())
+        .filter(|text| !text.is_empty())
+        .collect();
     let mut query = Query::of(texts);
     if let Some(name) = &asked.error {
         let bytes = read_input(name, ctx, stdin)?;
         let signature = rank::signature(&String::from_utf8_lossy(&bytes));
         query.phrasings.extend(signature.phrasings);
     }
-    let files = asked.files.iter().flat_map(|list| list.split(',')).map(str::trim);
+    let files = asked
+        .files
+        .iter()
+        .flat_map(|list| list.split(','))
+        .map(str::trim);
     for file in files.filter(|file| !file.is_empty()) {
         query.phrasings.push(file_phrasing(file));
     }
     if query.phrasings.is_empty() {
         if !(asked.must.is_empty() && asked.not.is_empty()) {
-            return Err(Error::usage("`--must` and `--not` narrow a question down; there is none")
-                .hint("add --query, --error or --files"));
+            return Err(
+                Error::usage("`--must` and `--not` narrow a question down; there is none")
+                    .hint("add --query, --error or --files"),
+            );
         }
         return Ok(None);
     }
@@ -266,7 +298,11 @@ fn boost(ts: &str, counts: &Counts, now: Timestamp) -> f64 {
 
 /// One hit as `list` reports it.
 pub fn hit_value(hit: &Hit, store: &str, explain: bool) -> Value {
-    let words: Vec<&str> = hit.matched.iter().map(|found| found.query_word.as_str()).collect();
+    let words: Vec<&str> = hit
+        .matched
+        .iter()
+        .map(|found| found.query_word.as_str())
+        .collect();
     let mut value = json!({
         "id": hit.id,
         "store": store,

@@ -6,7 +6,10 @@ use std::io::Read;
 use serde_json::{Map, Value, json};
 
 use super::payload::{self, Item, Payload};
-use super::{Done, Snapshot, Target, card_fields, commit, global_store, init, place, project_store, read_input, signal_record};
+use super::{
+    Done, Snapshot, Target, card_fields, commit, global_store, init, place, project_store,
+    read_input, signal_record,
+};
 use crate::cli;
 use crate::ctx::Ctx;
 use crate::domain::card;
@@ -28,24 +31,40 @@ pub fn run(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
     let store = project_store(ctx);
     let first_write = !store.exists();
     let global_ids = global_card_ids(ctx);
-    let mut locked = store.lock(ctx.lock_wait)?;
-    let mut snapshot = Snapshot::load(&locked)?;
     let options = guard::Options {
         strip_invisible: args.strip_invisible,
     };
-    let decider = Decider {
-        snapshot: &snapshot,
-        ctx,
-        options,
-        cards: HashMap::new(),
-        recommendations: HashMap::new(),
-        out: Decision::default(),
+    let decide = |snapshot: &Snapshot, payload: Payload| {
+        let decider = Decider {
+            snapshot,
+            ctx,
+            options,
+            cards: HashMap::new(),
+            recommendations: HashMap::new(),
+            out: Decision::default(),
+        };
+        decider.decide(payload, &global_ids)
     };
-    let decision = decider.decide(payload, &global_ids);
+    let mut snapshot = Snapshot::default();
+    let in_vain = first_write
+        .then(|| decide(&snapshot, payload.clone()))
+        .filter(|decision| decision.batch.is_empty());
+    // What is refused as a whole makes no store.
+    let (decision, locked) = match in_vain {
+        Some(decision) => (decision, None),
+        None => {
+            let locked = store.lock(ctx.lock_wait)?;
+            snapshot = Snapshot::load(&locked)?;
+            (decide(&snapshot, payload), Some(locked))
+        }
+    };
+    let mut locked = locked.filter(|_| !decision.batch.is_empty());
     let mut notes = decision.notes;
-    notes.extend(commit(ctx, &mut locked, &mut snapshot, &decision.batch)?);
+    if let Some(locked) = &mut locked {
+        notes.extend(commit(ctx, locked, &mut snapshot, &decision.batch)?);
+    }
     // Still under the lock: two first writers must not both add the rule.
-    if first_write {
+    if first_write && locked.is_some() {
         notes.extend(init::place_notes(ctx));
         if ctx.in_git {
             match gitignore::protect(&ctx.repo_root) {
@@ -63,17 +82,30 @@ pub fn run(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
         (LogKind::Recommendations, "recommendations"),
         (LogKind::Signals, "signals"),
     ] {
-        let written_to = decision.batch.get(&kind).is_some_and(|records| !records.is_empty());
+        let written_to = decision
+            .batch
+            .get(&kind)
+            .is_some_and(|records| !records.is_empty());
         // A captured card is named by its log also when only a signal was written, as scripts expect;
         // `results` says what became of it.
-        let captured = kind == LogKind::Cards && decision.results.iter().any(ItemResult::is_kept_card);
+        let captured =
+            kind == LogKind::Cards && decision.results.iter().any(ItemResult::is_kept_card);
         if written_to || captured {
-            written.insert(key.to_owned(), Value::from(store.log_path(kind).display().to_string()));
+            written.insert(
+                key.to_owned(),
+                Value::from(store.log_path(kind).display().to_string()),
+            );
         }
     }
-    let refused = decision.results.iter().filter(|item| item.outcome == Outcome::Refused).count();
-    let nothing_taken = written.is_empty() && refused > 0;
-    let complaint = complaint(&decision.results, refused, nothing_taken);
+    let refused = decision
+        .results
+        .iter()
+        .filter(|item| item.outcome == Outcome::Refused)
+        .count();
+    let unknown_ids = decision.usage.errors.len() + decision.usage.invalid_ids.len();
+    let nothing_taken = written.is_empty() && refused + unknown_ids > 0;
+    let complaint = complaint(&decision.results, refused, nothing_taken)
+        .or_else(|| unused(&decision.usage, nothing_taken));
     let report = report::Record {
         ok: !nothing_taken,
         place: place(ctx),
@@ -93,7 +125,9 @@ pub fn run(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
 
 /// What stderr says of refused items; the exit status tells only when nothing at all was taken.
 fn complaint(results: &[ItemResult], refused: usize, nothing_taken: bool) -> Option<Error> {
-    let first = results.iter().find(|item| item.outcome == Outcome::Refused)?;
+    let first = results
+        .iter()
+        .find(|item| item.outcome == Outcome::Refused)?;
     let reason = first.why.clone().unwrap_or_default();
     let place = match first.line {
         Some(line) => format!("line {line}"),
@@ -102,7 +136,10 @@ fn complaint(results: &[ItemResult], refused: usize, nothing_taken: bool) -> Opt
     let message = if nothing_taken {
         format!("nothing was recorded; {place}: {reason}")
     } else {
-        format!("{refused} of {} items refused, the others are recorded; {place}: {reason}", results.len())
+        format!(
+            "{refused} of {} items refused, the others are recorded; {place}: {reason}",
+            results.len()
+        )
     };
     let mut error = Error::refused("items_refused", message);
     error.hint = Some(match &first.hint {
@@ -116,6 +153,30 @@ fn complaint(results: &[ItemResult], refused: usize, nothing_taken: bool) -> Opt
     Some(error)
 }
 
+/// What stderr says of used ids that name nothing.
+fn unused(usage: &UsageSignals, nothing_taken: bool) -> Option<Error> {
+    let unknown = usage
+        .errors
+        .first()
+        .map(|missing| (missing.error.clone(), missing.nearest.first()));
+    let invalid = || {
+        usage
+            .invalid_ids
+            .first()
+            .map(|invalid| (format!("`{}` is no id of this store", invalid.id), None))
+    };
+    let (message, near) = unknown.or_else(invalid)?;
+    let error = Error::not_found(message);
+    let mut error = match near {
+        Some(id) => error.hint(format!("did you mean {id}? self-learning show {id}")),
+        None => error.hint("self-learning list --limit 0 shows the ids"),
+    };
+    if !nothing_taken {
+        error.code = WARNING;
+    }
+    Some(error)
+}
+
 /// The code of a complaint that does not make the run a failure.
 pub const WARNING: &str = "warning";
 
@@ -123,8 +184,10 @@ fn input(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Payload>
     let from_flags = card_fields(&args.card);
     if !from_flags.is_empty() {
         if args.json.is_some() || args.jsonl.is_some() {
-            return Err(Error::usage("a card from flags and a payload cannot be recorded together")
-                .hint("record the card first, then the payload"));
+            return Err(Error::usage(
+                "a card from flags and a payload cannot be recorded together",
+            )
+            .hint("record the card first, then the payload"));
         }
         if !from_flags.contains_key("title") {
             return Err(Error::usage("a card from flags needs `--title`")
@@ -157,7 +220,7 @@ fn input(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Payload>
         return payload::from_lines(&text);
     }
     if let Some(excess) = guard::limits::check_payload(text.len()) {
-        return Err(Error::refused("too_large", excess.message("the payload"))
+        return Err(Error::refused("too_large", excess.message(""))
             .hint("record it in parts, or by lines: self-learning record --jsonl FILE"));
     }
     let mut notes = Vec::new();
@@ -198,15 +261,26 @@ impl Decider<'_> {
     fn decide(mut self, payload: Payload, global_ids: &HashSet<String>) -> Decision {
         self.out.notes.clone_from(&payload.notes);
         let default_skill = default_skill(&payload);
-        let event_id = payload.event.clone().and_then(|event| self.event(event, default_skill.as_deref()));
+        let event_id = payload
+            .event
+            .clone()
+            .and_then(|event| self.event(event, default_skill.as_deref()));
         self.record_cards(payload.cards, default_skill.as_deref());
         self.record_recommendations(payload.recommendations, default_skill.as_deref());
         let source = payload.usage_source.as_deref().unwrap_or("agent");
-        let context = payload.usage_context.or_else(|| event_id.map(|id| format!("event_id={id}")));
+        let context = payload
+            .usage_context
+            .or_else(|| event_id.map(|id| format!("event_id={id}")));
         let mut context = context.unwrap_or_default();
         self.admit_text(&mut context, "usage_context");
         self.use_ids(&payload.used_cards, "aha_", source, &context, global_ids);
-        self.use_ids(&payload.used_recommendations, "rec_", source, &context, global_ids);
+        self.use_ids(
+            &payload.used_recommendations,
+            "rec_",
+            source,
+            &context,
+            global_ids,
+        );
         self.out
     }
 
@@ -214,7 +288,9 @@ impl Decider<'_> {
         let verdict = guard::admit_text(text, path, self.options);
         if !verdict.is_admitted() {
             *text = guard::invisible::strip(text).into_owned();
-            self.out.notes.push(format!("hidden characters were removed from `{path}`"));
+            self.out
+                .notes
+                .push(format!("hidden characters were removed from `{path}`"));
         }
         self.note_redactions(&verdict, path, None);
     }
@@ -225,21 +301,33 @@ impl Decider<'_> {
                 "item": what, "id": id, "class": found.class, "field": found.path, "offset": found.offset,
             }));
         }
-        self.out.notes.extend(verdict.notes.iter().map(|note| format!("{what}: {note}")));
+        self.out
+            .notes
+            .extend(verdict.notes.iter().map(|note| format!("{what}: {note}")));
     }
 
     fn push(&mut self, kind: LogKind, record: Record) {
         self.out.batch.entry(kind).or_default().push(record);
     }
 
-    fn signal(&mut self, kind: &str, target: Target<'_>, source: &str, context: Option<&str>) -> Record {
+    fn signal(
+        &mut self,
+        kind: &str,
+        target: Target<'_>,
+        source: &str,
+        context: Option<&str>,
+    ) -> Record {
         let record = signal_record(self.ctx, kind, target, source, context);
         self.push(LogKind::Signals, record.clone());
         record
     }
 
     /// The object of an item that may be recorded, or its refusal in the results.
-    fn admit(&mut self, kind: &'static str, item: Item) -> Option<(Item, Map<String, Value>, guard::Verdict)> {
+    fn admit(
+        &mut self,
+        kind: &'static str,
+        item: Item,
+    ) -> Option<(Item, Map<String, Value>, guard::Verdict)> {
         let guard_kind = match kind {
             "event" => guard::Kind::Event,
             "aha_card" => guard::Kind::Card,
@@ -255,15 +343,30 @@ impl Decider<'_> {
         let title = map.get("title").and_then(Value::as_str).map(str::to_owned);
         let verdict = guard::admit(&mut map, guard_kind, self.options);
         if let Some(refusal) = verdict.refusals.first() {
-            self.refuse(kind, &item, title, refusal.message.clone(), Some(refusal.hint.clone()));
+            self.refuse(
+                kind,
+                &item,
+                title,
+                refusal.message.clone(),
+                Some(refusal.hint.clone()),
+            );
             return None;
         }
         let says_something = map.iter().any(|(key, value)| {
-            !matches!(key.as_str(), "id" | "ts" | "status" | "scope" | "primary_skill") && truthy(value)
+            !matches!(
+                key.as_str(),
+                "id" | "ts" | "status" | "scope" | "primary_skill"
+            ) && truthy(value)
         });
         if !says_something {
             let hint = "give it a title: {\"title\":\"…\",\"when_to_use\":\"…\"}".to_owned();
-            self.refuse(kind, &item, None, format!("the {kind} is empty"), Some(hint));
+            self.refuse(
+                kind,
+                &item,
+                None,
+                format!("the {kind} is empty"),
+                Some(hint),
+            );
             return None;
         }
         Some((item, map, verdict))
@@ -303,7 +406,10 @@ impl Decider<'_> {
         let taken = |id: &str| self.snapshot.events.iter().any(|event| event.id == id);
         let id = given_id(&map).unwrap_or_else(|| ids::free_id(&ids::event_id(&map), taken));
         map.insert("id".to_owned(), Value::from(id.clone()));
-        let title = map.get("task_summary").and_then(Value::as_str).map(str::to_owned);
+        let title = map
+            .get("task_summary")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
         self.note_redactions(&verdict, "event", Some(&id));
         self.push(LogKind::Events, Record(map));
         self.result("event", &item, Outcome::Created, &id, title, None);
@@ -332,7 +438,9 @@ impl Decider<'_> {
     }
 
     fn current_card(&self, id: &str) -> Option<&Record> {
-        self.cards.get(id).or_else(|| self.snapshot.cards.get(id).map(|item| &item.record))
+        self.cards
+            .get(id)
+            .or_else(|| self.snapshot.cards.get(id).map(|item| &item.record))
     }
 
     fn record_cards(&mut self, items: Vec<Item>, default_skill: Option<&str>) {
@@ -363,19 +471,25 @@ impl Decider<'_> {
         set_default(&mut map, "ts", || self.ctx.now.to_text().into());
         let matched = keys.find(&map).map(str::to_owned);
         let given = given_id(&map);
-        let (id, outcome, why) = if let Some(id) = matched.filter(|id| self.current_card(id).is_some()) {
-            let (outcome, why) = self.capture_again(&id, &map, &stated);
-            (id, outcome, why)
-        } else if let Some(id) = given.clone().filter(|id| self.current_card(id).is_some()) {
-            let (outcome, why) = self.update_by_id(&id, &map, &stated);
-            (id, outcome, why)
-        } else {
-            let (id, why) = self.new_card(map.clone(), given);
-            (id, Outcome::Created, why)
-        };
+        let (id, outcome, why) =
+            if let Some(id) = matched.filter(|id| self.current_card(id).is_some()) {
+                let (outcome, why) = self.capture_again(&id, &map, &stated);
+                (id, outcome, why)
+            } else if let Some(id) = given.clone().filter(|id| self.current_card(id).is_some()) {
+                let (outcome, why) = self.update_by_id(&id, &map, &stated);
+                (id, outcome, why)
+            } else {
+                let (id, why) = self.new_card(map.clone(), given);
+                (id, Outcome::Created, why)
+            };
         keys.insert(&id, &map);
         if verdict.is_quarantined() && outcome != Outcome::Reinforced {
-            let classes: Vec<&str> = verdict.directive.reasons.iter().map(|reason| reason.class).collect();
+            let classes: Vec<&str> = verdict
+                .directive
+                .reasons
+                .iter()
+                .map(|reason| reason.class)
+                .collect();
             let context = format!("score {}: {}", verdict.directive.score, classes.join(", "));
             self.signal(QUARANTINED_CARD, Target::Card(&id), "guard", Some(&context));
             self.out.notes.push(format!(
@@ -389,14 +503,20 @@ impl Decider<'_> {
         self.result("aha_card", item, outcome, &id, title, why);
     }
 
-    fn new_card(&mut self, mut map: Map<String, Value>, given: Option<String>) -> (String, Option<String>) {
+    fn new_card(
+        &mut self,
+        mut map: Map<String, Value>,
+        given: Option<String>,
+    ) -> (String, Option<String>) {
         let mut why = None;
         let derived = ids::item_id("aha_", &map);
         let id = match given {
             Some(id) if nameable(&id) => id,
             Some(id) => {
                 let shown: String = guard::markdown::terminal(&id).chars().take(40).collect();
-                why = Some(format!("the id `{shown}` cannot be typed on a command line; a derived one is used"));
+                why = Some(format!(
+                    "the id `{shown}` cannot be typed on a command line; a derived one is used"
+                ));
                 ids::free_id(&derived, |id| self.current_card(id).is_some())
             }
             None => ids::free_id(&derived, |id| self.current_card(id).is_some()),
@@ -405,7 +525,9 @@ impl Decider<'_> {
         let status = CardStatus::of(map.get("status"));
         if let CardStatus::Other(text) = &status {
             map.insert("status_given".to_owned(), Value::from(text.clone()));
-            why = Some(format!("the status `{text}` is not known; the card is proposed"));
+            why = Some(format!(
+                "the status `{text}` is not known; the card is proposed"
+            ));
         }
         map.insert("status".to_owned(), Value::from(status.as_str()));
         if !map.get("title").is_some_and(truthy) {
@@ -448,13 +570,20 @@ impl Decider<'_> {
         }
         let status = card::status(&current);
         if status.is_retired() {
-            let note = current.filled("note").map(|note| format!(" ({note})")).unwrap_or_default();
+            let note = current
+                .filled("note")
+                .map(|note| format!(" ({note})"))
+                .unwrap_or_default();
             why.push(format!(
                 "the card is {}{note} and stays so; reopen it with: self-learning aha-status --id {id} --status proposed",
                 status.as_str()
             ));
         }
-        let outcome = if merge.says_more { Outcome::Merged } else { Outcome::Reinforced };
+        let outcome = if merge.says_more {
+            Outcome::Merged
+        } else {
+            Outcome::Reinforced
+        };
         (outcome, (!why.is_empty()).then(|| why.join("; ")))
     }
 
@@ -468,26 +597,33 @@ impl Decider<'_> {
         let Some(current) = self.current_card(id).cloned() else {
             return (Outcome::Refused, None);
         };
-        let mut updated = current.clone();
-        for (key, value) in map.iter().filter(|(key, _)| stated.contains(key)) {
-            let says_nothing = !truthy(value) && !matches!(value, Value::Bool(_));
-            if !says_nothing && !matches!(key.as_str(), "id" | "ts") {
-                updated = updated.with(key, value.clone());
-            }
-        }
+        let mut updated = stated_over(current.clone(), map, stated);
         let status = CardStatus::of(updated.0.get("status"));
         updated = updated.with("status", status.as_str());
         if updated == current {
-            return (Outcome::Reinforced, Some("nothing new: the card already says this".to_owned()));
+            return (
+                Outcome::Reinforced,
+                Some("nothing new: the card already says this".to_owned()),
+            );
         }
         let updated = updated.with("ts", map.get("ts").cloned().unwrap_or_default());
         self.cards.insert(id.to_owned(), updated.clone());
         self.push(LogKind::Cards, updated);
-        (Outcome::Merged, Some(format!("the given fields replace those of {id}; the others stay")))
+        (
+            Outcome::Merged,
+            Some(format!(
+                "the given fields replace those of {id}; the others stay"
+            )),
+        )
     }
 
     fn current_recommendation(&self, id: &str) -> Option<&Record> {
-        let stored = || self.snapshot.recommendations.get(id).map(|item| &item.record);
+        let stored = || {
+            self.snapshot
+                .recommendations
+                .get(id)
+                .map(|item| &item.record)
+        };
         self.recommendations.get(id).or_else(stored)
     }
 
@@ -520,6 +656,7 @@ impl Decider<'_> {
         default_skill: Option<&str>,
         keys: &mut KeyTable,
     ) {
+        let stated: Vec<String> = map.keys().cloned().collect();
         set_skill_and_scope(&mut map, default_skill);
         set_default(&mut map, "ts", || self.ctx.now.to_text().into());
         let given = given_id(&map);
@@ -533,7 +670,12 @@ impl Decider<'_> {
             && let Some(id) = same
         {
             let context = format!("equivalent capture observed (key={})", v1_key(&record.0));
-            self.signal(REINFORCED_RECOMMENDATION, Target::Recommendation(&id), "agent", Some(&context));
+            self.signal(
+                REINFORCED_RECOMMENDATION,
+                Target::Recommendation(&id),
+                "agent",
+                Some(&context),
+            );
             let status = self.current_recommendation(&id).map(recommendation::status);
             let why = status.filter(|status| !status.is_open()).map(|status| {
                 format!(
@@ -546,17 +688,38 @@ impl Decider<'_> {
             return self.result("recommendation", item, Outcome::Reinforced, &id, title, why);
         }
         let derived = ids::item_id("rec_", &record.0);
-        let known = given.as_deref().is_some_and(|id| self.current_recommendation(id).is_some());
-        let id = match given.filter(|id| nameable(id)) {
+        let known = given
+            .as_deref()
+            .and_then(|id| self.current_recommendation(id))
+            .cloned();
+        let id = match given.filter(|id| known.is_some() || nameable(id)) {
             Some(id) => id,
             None => ids::free_id(&derived, |id| self.current_recommendation(id).is_some()),
         };
-        let status = RecommendationStatus::of(record.0.get("status"));
-        let mut why = known.then(|| format!("replaces the version of {id} before it"));
+        let mut why = known
+            .is_some()
+            .then(|| format!("the given fields replace those of {id}; the others stay"));
         let ts = record.0.get("ts").cloned().unwrap_or_default();
-        let mut record = record.with("id", id.clone()).with("status", status.as_str());
+        let updates = known.is_some();
+        let record = match known {
+            Some(known) => {
+                let updated = stated_over(known, &record.0, &stated).with("ts", ts.clone());
+                if stated.iter().any(|key| key == "last_touched_ts") {
+                    updated
+                } else {
+                    updated.with("last_touched_ts", ts.clone())
+                }
+            }
+            None => record,
+        };
+        let status = RecommendationStatus::of(record.0.get("status"));
+        let mut record = record
+            .with("id", id.clone())
+            .with("status", status.as_str());
         if let RecommendationStatus::Other(text) = &status {
-            why = Some(format!("the status `{text}` is not known; the recommendation is proposed"));
+            why = Some(format!(
+                "the status `{text}` is not known; the recommendation is proposed"
+            ));
             record = record.with("status_given", text.clone());
         }
         set_default(&mut record.0, "last_touched_ts", || ts);
@@ -564,7 +727,11 @@ impl Decider<'_> {
         self.note_redactions(verdict, "recommendation", Some(&id));
         self.recommendations.insert(id.clone(), record.clone());
         self.push(LogKind::Recommendations, record);
-        let outcome = if known { Outcome::Merged } else { Outcome::Created };
+        let outcome = if updates {
+            Outcome::Merged
+        } else {
+            Outcome::Created
+        };
         self.result("recommendation", item, outcome, &id, title, why);
     }
 
@@ -598,7 +765,10 @@ impl Decider<'_> {
                 };
                 self.out.usage.errors.push(IdError {
                     nearest: ids::nearest(&id, known_ids.into_iter(), 3),
-                    error: format!("no {} has the id `{id}`", if card { "card" } else { "recommendation" }),
+                    error: format!(
+                        "no {} has the id `{id}`",
+                        if card { "card" } else { "recommendation" }
+                    ),
                     id,
                 });
                 continue;
@@ -614,6 +784,17 @@ impl Decider<'_> {
     }
 }
 
+/// A stored item with the fields that a payload states; what says nothing takes nothing away.
+fn stated_over(mut stored: Record, map: &Map<String, Value>, stated: &[String]) -> Record {
+    for (key, value) in map.iter().filter(|(key, _)| stated.contains(key)) {
+        let says_nothing = !truthy(value) && !matches!(value, Value::Bool(_));
+        if !says_nothing && !matches!(key.as_str(), "id" | "ts") {
+            stored = stored.with(key, value.clone());
+        }
+    }
+    stored
+}
+
 /// The event's skill, else the only one that the items name.
 fn default_skill(payload: &Payload) -> Option<String> {
     let stated = |map: &Map<String, Value>| {
@@ -625,8 +806,10 @@ fn default_skill(payload: &Payload) -> Option<String> {
         return Some(skill);
     }
     let items = payload.cards.iter().chain(&payload.recommendations);
-    let mut skills: Vec<String> =
-        items.filter_map(|item| item.value.as_ref().ok()).filter_map(stated).collect();
+    let mut skills: Vec<String> = items
+        .filter_map(|item| item.value.as_ref().ok())
+        .filter_map(stated)
+        .collect();
     skills.sort();
     skills.dedup();
     (skills.len() == 1).then(|| skills.remove(0))
@@ -659,6 +842,7 @@ fn given_id(map: &Map<String, Value>) -> Option<String> {
 fn nameable(id: &str) -> bool {
     id.chars().count() <= 128
         && id.chars().all(|character| {
-            character.is_alphanumeric() || matches!(character, '_' | '-' | '.' | ':' | '@' | '#' | '~')
+            character.is_alphanumeric()
+                || matches!(character, '_' | '-' | '.' | ':' | '@' | '#' | '~')
         })
 }

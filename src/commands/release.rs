@@ -25,17 +25,29 @@ pub fn run(args: &cli::Release, ctx: &Ctx) -> Result<Done> {
         return Err(Error::new(
             Kind::Refused,
             "needs_a_person",
-            format!("a quarantined card is released by a person, not by an agent ({marker} is set)"),
+            format!(
+                "a quarantined card is released by a person, not by an agent ({marker} is set)"
+            ),
         )
-        .hint(format!("ask your user to read `self-learning show {id}` and to run this command in a terminal")));
+        .hint(format!(
+            "ask your user to read `self-learning show {id}` and to run this command in a terminal"
+        )));
     }
     let mut locked = store.lock(ctx.lock_wait)?;
     let mut snapshot = Snapshot::load(&locked)?;
     if !snapshot.totals().card(&id).quarantined {
-        return Err(Error::refused("not_quarantined", format!("{id} is not quarantined"))
-            .hint("self-learning review --quarantine lists the cards that are"));
+        return Err(
+            Error::refused("not_quarantined", format!("{id} is not quarantined"))
+                .hint("self-learning review --quarantine lists the cards that are"),
+        );
     }
-    let signal = signal_record(ctx, RELEASED_CARD, Target::Card(&id), "person", Some(&reason));
+    let signal = signal_record(
+        ctx,
+        RELEASED_CARD,
+        Target::Card(&id),
+        "person",
+        Some(&reason),
+    );
     let batch = Batch::from([(LogKind::Signals, vec![signal.clone()])]);
     commit(ctx, &mut locked, &mut snapshot, &batch)?;
     Ok(Report::Signal(report::Signal {

@@ -44,8 +44,12 @@ pub fn run(args: &cli::Repair, ctx: &Ctx) -> Result<Done> {
         oddities: plan.oddities.len(),
     };
     let complaint = (args.check && open > 0).then(|| {
-        Error::new(Kind::Check, "repair_needed", format!("{open} finding(s) in the store"))
-            .hint("self-learning repair lists them; self-learning repair --apply appends the fixes")
+        Error::new(
+            Kind::Check,
+            "repair_needed",
+            format!("{open} finding(s) in the store"),
+        )
+        .hint("self-learning repair lists them; self-learning repair --apply appends the fixes")
     });
     let report = report::Repair {
         ok: complaint.is_none(),
@@ -123,13 +127,21 @@ impl Plan {
     /// Records that only our reader gets out of their line are written on a line of their own, so that
     /// every reader of the store sees them; unless a later line already speaks for them.
     fn recover(&mut self, snapshot: &Snapshot, found: &Diagnostic) {
-        let kind = LogKind::ALL.into_iter().find(|kind| kind.file_name() == found.file);
+        let kind = LogKind::ALL
+            .into_iter()
+            .find(|kind| kind.file_name() == found.file);
         let Some(kind) = kind else { return };
         let entry_lines = |entries: &[Entry]| -> Vec<(usize, String, Record)> {
-            entries.iter().map(|entry| (entry.line, entry.id.clone(), entry.record.clone())).collect()
+            entries
+                .iter()
+                .map(|entry| (entry.line, entry.id.clone(), entry.record.clone()))
+                .collect()
         };
         let log_lines = |log: &Log| -> Vec<(usize, String, Record)> {
-            log.lines().iter().map(|line| (line.line, line.id.to_owned(), line.record.clone())).collect()
+            log.lines()
+                .iter()
+                .map(|line| (line.line, line.id.to_owned(), line.record.clone()))
+                .collect()
         };
         let lines = match kind {
             LogKind::Cards => log_lines(&snapshot.cards),
@@ -138,7 +150,11 @@ impl Plan {
             LogKind::Signals => entry_lines(&snapshot.signals),
             LogKind::Backports => entry_lines(&snapshot.backports),
         };
-        for (at, (_, id, record)) in lines.iter().enumerate().filter(|(_, (line, _, _))| *line == found.line) {
+        for (at, (_, id, record)) in lines
+            .iter()
+            .enumerate()
+            .filter(|(_, (line, _, _))| *line == found.line)
+        {
             if !lines[at + 1..].iter().any(|(_, later, _)| later == id) {
                 self.recovered_line(kind, id, record);
             }
@@ -151,13 +167,24 @@ impl Plan {
             record = record.with("id", id);
         }
         // Damage is no way around the gate.
-        let verdict = guard::admit(&mut record.0, guard::Kind::Other, guard::Options { strip_invisible: true });
+        let verdict = guard::admit(
+            &mut record.0,
+            guard::Kind::Other,
+            guard::Options {
+                strip_invisible: true,
+            },
+        );
         if !verdict.is_admitted() {
             return;
         }
         let records = self.recovered.entry(kind).or_default();
-        if !records.iter().any(|known| known.id().as_deref() == Some(id)) {
-            self.planned.recovered.push(json!({ "file": kind.file_name(), "id": id }));
+        if !records
+            .iter()
+            .any(|known| known.id().as_deref() == Some(id))
+        {
+            self.planned
+                .recovered
+                .push(json!({ "file": kind.file_name(), "id": id }));
             records.push(record);
         }
     }
@@ -171,7 +198,12 @@ impl Plan {
                 record = record.with("primary_skill", skill);
             }
             if let CardStatus::Other(text) = card::status(&item.record) {
-                self.odd(item, "status", &text, "self-learning aha-status --id ID --status proposed");
+                self.odd(
+                    item,
+                    "status",
+                    &text,
+                    "self-learning aha-status --id ID --status proposed",
+                );
             }
             if update.is_empty() {
                 continue;
@@ -183,7 +215,12 @@ impl Plan {
     }
 
     fn recommendations(&mut self, snapshot: &Snapshot, skills: &Skills, ctx: &Ctx) {
-        for item in snapshot.recommendations.items.iter().filter(|item| !is_purged(item)) {
+        for item in snapshot
+            .recommendations
+            .items
+            .iter()
+            .filter(|item| !is_purged(item))
+        {
             let mut update = Map::new();
             let mut record = item.record.clone();
             if let Some(skill) = skills.missing(&item.record) {
@@ -193,7 +230,12 @@ impl Plan {
             let stored = item.record.text("status").unwrap_or_default();
             match recommendation::status(&item.record) {
                 RecommendationStatus::Other(text) => {
-                    self.odd(item, "status", &text, "self-learning rec-status --id ID --status proposed");
+                    self.odd(
+                        item,
+                        "status",
+                        &text,
+                        "self-learning rec-status --id ID --status proposed",
+                    );
                 }
                 status if !stored.trim().is_empty() && stored.trim() != status.as_str() => {
                     update.insert("status".to_owned(), Value::from(status.as_str()));
@@ -204,7 +246,12 @@ impl Plan {
             let touched = recommendation::last_touched(&item.record).map(str::to_owned);
             if touched.as_deref().and_then(Timestamp::parse).is_none() {
                 let given = touched.unwrap_or_else(|| "none".to_owned());
-                self.odd(item, "ts", &given, "self-learning rec-status --id ID --status proposed");
+                self.odd(
+                    item,
+                    "ts",
+                    &given,
+                    "self-learning rec-status --id ID --status proposed",
+                );
             }
             if update.is_empty() {
                 continue;
@@ -217,7 +264,8 @@ impl Plan {
             {
                 record = record.with("last_touched_ts", ts);
             }
-            self.recommendation_updates.push(record.with("ts", ctx.now.to_text()));
+            self.recommendation_updates
+                .push(record.with("ts", ctx.now.to_text()));
         }
     }
 
@@ -238,8 +286,14 @@ impl Plan {
 
     fn batch(&self, snapshot: &Snapshot, ctx: &Ctx) -> Batch {
         let mut batch: Batch = self.recovered.clone();
-        batch.entry(LogKind::Cards).or_default().extend(self.card_updates.clone());
-        batch.entry(LogKind::Recommendations).or_default().extend(self.recommendation_updates.clone());
+        batch
+            .entry(LogKind::Cards)
+            .or_default()
+            .extend(self.card_updates.clone());
+        batch
+            .entry(LogKind::Recommendations)
+            .or_default()
+            .extend(self.recommendation_updates.clone());
         if !self.unacknowledged.is_empty() {
             let digests = normal::unique(self.unacknowledged.iter().cloned());
             let mut event = Record(Map::new())
@@ -263,7 +317,11 @@ fn is_purged(item: &Item) -> bool {
 fn needs_own_line(problem: Problem) -> bool {
     matches!(
         problem,
-        Problem::Glued | Problem::NotUtf8 | Problem::ByteOrderMark | Problem::LoneSurrogate | Problem::MissingId
+        Problem::Glued
+            | Problem::NotUtf8
+            | Problem::ByteOrderMark
+            | Problem::LoneSurrogate
+            | Problem::MissingId
     )
 }
 
@@ -290,7 +348,10 @@ impl Skills {
     /// event before, else after. An item that says `unknown` gets a skill only where that is certain:
     /// by a tag, or by an event of the same moment.
     fn missing(&self, record: &Record) -> Option<String> {
-        let stored = record.text("primary_skill").map(str::trim).unwrap_or_default();
+        let stored = record
+            .text("primary_skill")
+            .map(str::trim)
+            .unwrap_or_default();
         if !stored.is_empty() && stored != UNKNOWN_SKILL {
             return None;
         }
@@ -311,8 +372,18 @@ impl Skills {
             return Some(UNKNOWN_SKILL.to_owned());
         };
         // Ties go to the first in the file: max_by_key keeps the last, so the order is turned round.
-        let before = self.dated.iter().rev().filter(|(at, _)| *at <= time).max_by_key(|(at, _)| *at);
-        let after = || self.dated.iter().filter(|(at, _)| *at > time).min_by_key(|(at, _)| *at);
+        let before = self
+            .dated
+            .iter()
+            .rev()
+            .filter(|(at, _)| *at <= time)
+            .max_by_key(|(at, _)| *at);
+        let after = || {
+            self.dated
+                .iter()
+                .filter(|(at, _)| *at > time)
+                .min_by_key(|(at, _)| *at)
+        };
         let nearest = before.or_else(after).map(|(_, skill)| skill.clone());
         Some(nearest.unwrap_or_else(|| UNKNOWN_SKILL.to_owned()))
     }

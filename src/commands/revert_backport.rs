@@ -41,7 +41,7 @@ pub fn run(args: &cli::ExportBackport, id: &str, ctx: &Ctx, stdin: &mut dyn Read
         _ => None,
     };
     if consent == Some(Consent::Ask) {
-        let snapshot = Snapshot::load_whole(&scene.store)?;
+        let snapshot = Snapshot::load(&scene.store)?;
         let revert = plan_revert(&scene, &snapshot, &scene.skill.read()?, id)?;
         let text = format!(
             "{}\nPlan: {}",

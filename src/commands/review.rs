@@ -23,7 +23,11 @@ const LEARNINGS: usize = 10;
 
 pub fn run(args: &cli::Review, ctx: &Ctx) -> Result<Done> {
     let store = project_store(ctx);
-    let snapshot = if args.quarantine || args.portable { Snapshot::load_whole(&store)? } else { Snapshot::load(&store)? };
+    let snapshot = if args.quarantine {
+        Snapshot::load_whole(&store)?
+    } else {
+        Snapshot::load(&store)?
+    };
     let totals = snapshot.totals();
     let filter = Filter::of(args, ctx)?;
     let recommendations = Recommendations::of(&snapshot, totals, &filter, args, ctx);
@@ -33,9 +37,17 @@ pub fn run(args: &cli::Review, ctx: &Ctx) -> Result<Done> {
     } else {
         0
     };
-    let next_actions = next_actions(&recommendations.open, &cards.candidates, count(args.next_actions_limit));
+    let next_actions = next_actions(
+        &recommendations.open,
+        &cards.candidates,
+        count(args.next_actions_limit),
+    );
     let scoped = |scope: Scope| {
-        recommendations.open.iter().filter(|entry| entry.scope == scope).count()
+        recommendations
+            .open
+            .iter()
+            .filter(|entry| entry.scope == scope)
+            .count()
     };
     let summary = report::ReviewSummary {
         aha_cards: snapshot.cards.items.len(),
@@ -55,11 +67,19 @@ pub fn run(args: &cli::Review, ctx: &Ctx) -> Result<Done> {
         retired_aha_cards: cards.retired,
     };
     let limit = count(args.recs_limit);
-    let views = |entries: &[Entry]| entries.iter().take(limit).map(|entry| entry.view.clone()).collect();
+    let views = |entries: &[Entry]| {
+        entries
+            .iter()
+            .take(limit)
+            .map(|entry| entry.view.clone())
+            .collect()
+    };
     let report = report::Review {
         ok: true,
         place: place(ctx),
-        global_store: args.include_global.then(|| ctx.global_store.display().to_string()),
+        global_store: args
+            .include_global
+            .then(|| ctx.global_store.display().to_string()),
         summary,
         next_actions,
         recommendations: report::ReviewRecommendations {
@@ -74,9 +94,17 @@ pub fn run(args: &cli::Review, ctx: &Ctx) -> Result<Done> {
         },
         learnings: cards.learnings,
         updates: readiness::updates(&snapshot),
-        portable: if args.portable { readiness::portable(&snapshot, ctx, count(args.backport_limit)) } else { Vec::new() },
+        portable: if args.portable {
+            readiness::portable(&snapshot, ctx, count(args.backport_limit))
+        } else {
+            Vec::new()
+        },
         quarantined: cards.quarantined.len(),
-        quarantine: if args.quarantine { cards.quarantined } else { Vec::new() },
+        quarantine: if args.quarantine {
+            cards.quarantined
+        } else {
+            Vec::new()
+        },
         notes: notes(&snapshot),
         diagnostics: snapshot.damage(),
         index_path: project_store(ctx).index_path().display().to_string(),
@@ -91,8 +119,17 @@ fn count(limit: i64) -> usize {
 }
 
 fn notes(snapshot: &Snapshot) -> Vec<String> {
-    let dated = |item: &Item| recommendation::last_touched(&item.record).and_then(Timestamp::parse).is_some();
-    let undated = snapshot.recommendations.items.iter().filter(|item| !dated(item)).count();
+    let dated = |item: &Item| {
+        recommendation::last_touched(&item.record)
+            .and_then(Timestamp::parse)
+            .is_some()
+    };
+    let undated = snapshot
+        .recommendations
+        .items
+        .iter()
+        .filter(|item| !dated(item))
+        .count();
     if undated == 0 {
         return Vec::new();
     }
@@ -113,7 +150,10 @@ struct Filter {
 impl Filter {
     fn of(args: &cli::Review, ctx: &Ctx) -> Result<Filter> {
         let filled = |text: &Option<String>| {
-            text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
+            text.as_deref()
+                .map(str::trim)
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
         };
         let since = match (filled(&args.since), args.days) {
             (Some(text), _) => Some(Timestamp::parse(&text).ok_or_else(|| {
@@ -131,12 +171,18 @@ impl Filter {
             .flatten()
             .find(|name| matches!(status_of(name), RecommendationStatus::Other(_)))
         {
-            return Err(Error::usage(format!("unknown status `{unknown}`"))
-                .hint(format!("one of: {}", RecommendationStatus::NAMES.join(", "))));
+            return Err(
+                Error::usage(format!("unknown status `{unknown}`")).hint(format!(
+                    "one of: {}",
+                    RecommendationStatus::NAMES.join(", ")
+                )),
+            );
         }
         Ok(Filter {
             skill: filled(&args.skill),
-            scope: args.scope.map(|scope| Scope::of(Some(&Value::from(scope_text(scope))))),
+            scope: args
+                .scope
+                .map(|scope| Scope::of(Some(&Value::from(scope_text(scope))))),
             query: filled(&args.query).map(|query| query.to_lowercase()),
             since,
             statuses,
@@ -160,7 +206,10 @@ impl Filter {
         if self.skill.as_deref().is_some_and(|wanted| wanted != skill) {
             return false;
         }
-        if self.scope.is_some_and(|scope| scope != Scope::of(record.0.get("scope"))) {
+        if self
+            .scope
+            .is_some_and(|scope| scope != Scope::of(record.0.get("scope")))
+        {
             return false;
         }
         let holds = |query: &String| record.0.values().any(|value| value_holds(value, query));
@@ -168,14 +217,20 @@ impl Filter {
             return false;
         }
         self.since.is_none_or(|since| {
-            touched.iter().flatten().filter_map(|text| Timestamp::parse(text)).any(|time| time >= since)
+            touched
+                .iter()
+                .flatten()
+                .filter_map(|text| Timestamp::parse(text))
+                .any(|time| time >= since)
         })
     }
 
     fn wants(&self, status: &RecommendationStatus) -> bool {
-        self.statuses
-            .as_ref()
-            .is_none_or(|wanted| wanted.iter().any(|name| status_of(name).as_str() == status.as_str()))
+        self.statuses.as_ref().is_none_or(|wanted| {
+            wanted
+                .iter()
+                .any(|name| status_of(name).as_str() == status.as_str())
+        })
     }
 }
 
@@ -211,7 +266,13 @@ struct Recommendations {
 }
 
 impl Recommendations {
-    fn of(snapshot: &Snapshot, totals: &Totals, filter: &Filter, args: &cli::Review, ctx: &Ctx) -> Self {
+    fn of(
+        snapshot: &Snapshot,
+        totals: &Totals,
+        filter: &Filter,
+        args: &cli::Review,
+        ctx: &Ctx,
+    ) -> Self {
         let mut by_status: Map<String, Value> = Map::new();
         for name in RecommendationStatus::NAMES {
             by_status.insert(name.to_owned(), Value::Array(Vec::new()));
@@ -256,9 +317,12 @@ impl Recommendations {
             }
             out.open.push(entry());
         }
-        out.open.sort_by_key(|entry| std::cmp::Reverse((entry.priority, entry.days)));
-        out.stale.sort_by_key(|entry| std::cmp::Reverse((entry.days, entry.priority)));
-        out.untouched.sort_by_key(|entry| std::cmp::Reverse((entry.priority, entry.created_days)));
+        out.open
+            .sort_by_key(|entry| std::cmp::Reverse((entry.priority, entry.days)));
+        out.stale
+            .sort_by_key(|entry| std::cmp::Reverse((entry.days, entry.priority)));
+        out.untouched
+            .sort_by_key(|entry| std::cmp::Reverse((entry.priority, entry.created_days)));
         out
     }
 }
@@ -307,31 +371,51 @@ impl Cards {
             .items
             .iter()
             .map(|item| (item, totals.card(&item.id)))
-            .filter(|(item, counts)| filter.passes(&item.record, &[item.record.ts(), counts.last_ts.as_deref()]))
+            .filter(|(item, counts)| {
+                filter.passes(&item.record, &[item.record.ts(), counts.last_ts.as_deref()])
+            })
             .collect();
         let served = |item: &Item| is_served(item, totals);
         let retired = passing.iter().filter(|(item, _)| !served(item)).count();
         passing.sort_by_cached_key(|(item, counts)| {
-            (std::cmp::Reverse((counts.score(), item.record.title())), item.id.clone())
+            (
+                std::cmp::Reverse((counts.score(), item.record.title())),
+                item.id.clone(),
+            )
         });
         let limit = count(args.top_aha_limit);
-        let by_score = passing.iter().take(limit).map(|(item, counts)| scored(item, counts)).collect();
+        let by_score = passing
+            .iter()
+            .take(limit)
+            .map(|(item, counts)| scored(item, counts))
+            .collect();
         let ready: Vec<&(&Item, &Counts)> = passing
             .iter()
             .filter(|(item, counts)| {
-                served(item) && !exported.contains(item.id.as_str()) && is_candidate(item, counts, args)
+                served(item)
+                    && !exported.contains(item.id.as_str())
+                    && is_candidate(item, counts, args)
             })
             .collect();
         let limit = count(args.backport_limit);
-        let candidates = ready.iter().take(limit).map(|(item, counts)| candidate(item, counts)).collect();
-        let mut recent: Vec<&(&Item, &Counts)> = passing.iter().filter(|(item, _)| served(item)).collect();
+        let candidates = ready
+            .iter()
+            .take(limit)
+            .map(|(item, counts)| candidate(item, counts))
+            .collect();
+        let mut recent: Vec<&(&Item, &Counts)> =
+            passing.iter().filter(|(item, _)| served(item)).collect();
         recent.sort_by_key(|(item, counts)| std::cmp::Reverse((counts.score(), item.position)));
         let quarantined = passing
             .iter()
             .filter(|(_, counts)| counts.quarantined)
             .map(|(item, _)| quarantined(item, snapshot))
             .collect();
-        let learnings = recent.iter().take(LEARNINGS).map(|(item, counts)| learning(item, counts)).collect();
+        let learnings = recent
+            .iter()
+            .take(LEARNINGS)
+            .map(|(item, counts)| learning(item, counts))
+            .collect();
         Cards {
             by_score,
             candidates,
@@ -346,10 +430,17 @@ impl Cards {
 
 /// Ids of cards that stand in a skill already.
 pub fn exported_ids(snapshot: &Snapshot) -> HashSet<String> {
-    let applied = snapshot.backports.iter().filter(|entry| entry.record.flag("applied"));
+    let applied = snapshot
+        .backports
+        .iter()
+        .filter(|entry| entry.record.flag("applied"));
     let ids = |record: &Record| {
         let result = record.list("result_card_ids");
-        if result.is_empty() { record.list("requested_card_ids") } else { result }
+        if result.is_empty() {
+            record.list("requested_card_ids")
+        } else {
+            result
+        }
     };
     let mut exported: HashSet<String> = HashSet::new();
     for entry in applied {
@@ -376,8 +467,10 @@ fn is_candidate(item: &Item, counts: &Counts, args: &cli::Review) -> bool {
 }
 
 fn scored(item: &Item, counts: &Counts) -> Value {
-    let by_kind: Map<String, Value> =
-        WEIGHTS.iter().map(|(kind, _)| ((*kind).to_owned(), Value::from(counts.of(kind)))).collect();
+    let by_kind: Map<String, Value> = WEIGHTS
+        .iter()
+        .map(|(kind, _)| ((*kind).to_owned(), Value::from(counts.of(kind))))
+        .collect();
     json!({
         "id": item.id,
         "title": item.record.0.get("title"),
@@ -447,7 +540,8 @@ fn learning(item: &Item, counts: &Counts) -> Value {
 /// A card that is kept out of recall, and what the gate said of it.
 fn quarantined(item: &Item, snapshot: &Snapshot) -> Value {
     let said = snapshot.signals.iter().rev().find(|signal| {
-        signal.record.text("kind") == Some(QUARANTINED_CARD) && signal.record.text("aha_id") == Some(&item.id)
+        signal.record.text("kind") == Some(QUARANTINED_CARD)
+            && signal.record.text("aha_id") == Some(&item.id)
     });
     json!({
         "id": item.id,
@@ -495,7 +589,10 @@ fn json_command(args: &cli::Review) -> String {
         }
     };
     text("--skill", &args.skill);
-    text("--scope", &args.scope.map(|scope| scope_text(scope).to_owned()));
+    text(
+        "--scope",
+        &args.scope.map(|scope| scope_text(scope).to_owned()),
+    );
     text("--query", &args.query);
     text("--status", &args.status);
     text("--since", &args.since);
@@ -520,7 +617,8 @@ fn json_command(args: &cli::Review) -> String {
 
 /// A word as a POSIX shell takes it literally.
 fn shell_quoted(text: &str) -> String {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./:,=@%+".contains(character);
+    let plain =
+        |character: char| character.is_ascii_alphanumeric() || "-_./:,=@%+".contains(character);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();
     }

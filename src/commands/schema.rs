@@ -12,7 +12,15 @@ use crate::error::{Error, Result};
 use crate::report::Report;
 
 const NAMES: [&str; 9] = [
-    "record", "card", "recommendation", "event", "signal", "backport", "record-result", "list-result", "error",
+    "record",
+    "card",
+    "recommendation",
+    "event",
+    "signal",
+    "backport",
+    "record-result",
+    "list-result",
+    "error",
 ];
 
 pub fn schema(args: &cli::Schema) -> Result<Done> {
@@ -30,7 +38,9 @@ pub fn schema(args: &cli::Schema) -> Result<Done> {
         let nearest = ids::nearest(folded, NAMES.into_iter(), 1);
         let error = Error::not_found(format!("there is no schema `{name}`"));
         match nearest.first() {
-            Some(near) => error.hint(format!("did you mean `{near}`? self-learning schema {near}")),
+            Some(near) => error.hint(format!(
+                "did you mean `{near}`? self-learning schema {near}"
+            )),
             None => error.hint(format!("one of: {}", NAMES.join(", "))),
         }
     })?;

@@ -15,8 +15,20 @@ pub fn run(args: &cli::Show, ctx: &Ctx) -> Result<Done> {
     let stores = [("project", &project), ("global", &global)];
     let mut items = Vec::new();
     let mut not_found = Vec::new();
-    let wanted = args.ids.iter().flat_map(|ids| ids.split(',')).map(str::trim);
-    for wanted in wanted.filter(|wanted| !wanted.is_empty()) {
+    let stored_as_is = |id: &str| {
+        stores
+            .iter()
+            .any(|(_, snapshot)| all_ids(snapshot).contains(&id))
+    };
+    // Another writer's id may hold a comma: then the whole argument is one id.
+    let wanted = args.ids.iter().flat_map(|ids| {
+        if stored_as_is(ids.trim()) {
+            vec![ids.as_str()]
+        } else {
+            ids.split(',').collect()
+        }
+    });
+    for wanted in wanted.map(str::trim).filter(|wanted| !wanted.is_empty()) {
         match resolve(wanted, &stores) {
             Ok(shown) => items.push(shown),
             Err(error) => not_found.push(error),
@@ -42,7 +54,10 @@ pub fn run(args: &cli::Show, ctx: &Ctx) -> Result<Done> {
     })
 }
 
-fn resolve(wanted: &str, stores: &[(&'static str, &Snapshot)]) -> std::result::Result<Shown, IdError> {
+fn resolve(
+    wanted: &str,
+    stores: &[(&'static str, &Snapshot)],
+) -> std::result::Result<Shown, IdError> {
     let mut nearest = Vec::new();
     for (name, snapshot) in stores {
         let known: Vec<&str> = all_ids(snapshot);
@@ -54,7 +69,10 @@ fn resolve(wanted: &str, stores: &[(&'static str, &Snapshot)]) -> std::result::R
             }
             Resolution::Ambiguous(several) => {
                 return Err(IdError {
-                    error: format!("`{wanted}` is the beginning of several ids: {}", several.join(", ")),
+                    error: format!(
+                        "`{wanted}` is the beginning of several ids: {}",
+                        several.join(", ")
+                    ),
                     id: wanted.to_owned(),
                     nearest: several,
                 });
@@ -71,14 +89,25 @@ fn resolve(wanted: &str, stores: &[(&'static str, &Snapshot)]) -> std::result::R
 
 /// Cards and recommendations first: they are what people mean by a beginning.
 fn all_ids(snapshot: &Snapshot) -> Vec<&str> {
-    let lines = snapshot.events.iter().chain(&snapshot.signals).chain(&snapshot.backports);
-    let mut ids: Vec<&str> = snapshot.cards.ids().chain(snapshot.recommendations.ids()).collect();
+    let lines = snapshot
+        .events
+        .iter()
+        .chain(&snapshot.signals)
+        .chain(&snapshot.backports);
+    let mut ids: Vec<&str> = snapshot
+        .cards
+        .ids()
+        .chain(snapshot.recommendations.ids())
+        .collect();
     ids.extend(lines.map(|entry| entry.id.as_str()));
     ids
 }
 
 fn shown(store: &'static str, snapshot: &Snapshot, id: &str) -> Option<Shown> {
-    for (kind, log) in [("aha_card", &snapshot.cards), ("recommendation", &snapshot.recommendations)] {
+    for (kind, log) in [
+        ("aha_card", &snapshot.cards),
+        ("recommendation", &snapshot.recommendations),
+    ] {
         if let Some(item) = log.get(id) {
             let totals = snapshot.totals();
             let counts = (kind == "aha_card").then(|| totals.card(id).clone());

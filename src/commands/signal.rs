@@ -18,29 +18,45 @@ use crate::store::Batch;
 
 pub fn run(args: &cli::Signal, ctx: &Ctx) -> Result<Done> {
     let filled = |text: &Option<String>| {
-        text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
+        text.as_deref()
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
     };
     let (card, id) = match (filled(&args.aha_id), filled(&args.rec_id)) {
         (Some(id), None) => (true, id),
         (None, Some(id)) => (false, id),
         _ => {
-            return Err(Error::usage("Provide exactly one of aha_id or rec_id")
-                .hint(format!("self-learning signal --kind {} --aha-id ID", args.kind)));
+            return Err(
+                Error::usage("Provide exactly one of aha_id or rec_id").hint(format!(
+                    "self-learning signal --kind {} --aha-id ID",
+                    args.kind
+                )),
+            );
         }
     };
     let flag = if card { "--aha-id" } else { "--rec-id" };
     if card != args.kind.starts_with("aha_") {
         let right = if card { "--rec-id" } else { "--aha-id" };
-        return Err(Error::usage(format!("the kind `{}` does not go with `{flag}`", args.kind))
-            .hint(format!("use {right}, or another kind")));
+        return Err(Error::usage(format!(
+            "the kind `{}` does not go with `{flag}`",
+            args.kind
+        ))
+        .hint(format!("use {right}, or another kind")));
     }
     let context = admitted_note(args.context.as_deref())?;
     let source = admitted_note(Some(&args.source))?.unwrap_or_else(|| "manual".to_owned());
     let store = project_store(ctx);
-    Known::load(ctx)?.check(card, &id).map_err(|missing| unknown(&missing))?;
+    Known::load(ctx)?
+        .check(card, &id)
+        .map_err(|missing| unknown(&missing))?;
     let mut locked = store.lock(ctx.lock_wait)?;
     let mut snapshot = Snapshot::load(&locked)?;
-    let target = if card { Target::Card(&id) } else { Target::Recommendation(&id) };
+    let target = if card {
+        Target::Card(&id)
+    } else {
+        Target::Recommendation(&id)
+    };
     let signal = signal_record(ctx, &args.kind, target, &source, context.as_deref());
     let batch = Batch::from([(LogKind::Signals, vec![signal.clone()])]);
     commit(ctx, &mut locked, &mut snapshot, &batch)?;
@@ -58,8 +74,10 @@ pub fn use_items(args: &cli::Use, ctx: &Ctx) -> Result<Done> {
     let list = |flags: &[String]| normal::unique(flags.iter().flat_map(|ids| normal::id_list(ids)));
     let (cards, recommendations) = (list(&args.aha), list(&args.rec));
     if cards.is_empty() && recommendations.is_empty() {
-        return Err(Error::usage("Provide --aha <aha_...[,aha_...]> and/or --rec <rec_...[,rec_...]>")
-            .hint("self-learning list shows the ids"));
+        return Err(Error::usage(
+            "Provide --aha <aha_...[,aha_...]> and/or --rec <rec_...[,rec_...]>",
+        )
+        .hint("self-learning list shows the ids"));
     }
     let context = admitted_note(args.context.as_deref())?;
     let source = admitted_note(Some(&args.source))?.unwrap_or_else(|| "agent".to_owned());
@@ -78,7 +96,13 @@ pub fn use_items(args: &cli::Use, ctx: &Ctx) -> Result<Done> {
                     } else {
                         ("rec_used", Target::Recommendation(&id))
                     };
-                    records.push(signal_record(ctx, kind, target, &source, context.as_deref()));
+                    records.push(signal_record(
+                        ctx,
+                        kind,
+                        target,
+                        &source,
+                        context.as_deref(),
+                    ));
                 }
                 Err(_) if !id.starts_with(prefix) => invalid_ids.push(InvalidId {
                     id,
@@ -90,15 +114,21 @@ pub fn use_items(args: &cli::Use, ctx: &Ctx) -> Result<Done> {
     }
     let complaint = errors.first().map(unknown).or_else(|| {
         let invalid = invalid_ids.first()?;
-        Some(Error::not_found(format!("`{}` is no id of this store", invalid.id))
-            .hint("self-learning list --limit 0 shows the ids"))
+        Some(
+            Error::not_found(format!("`{}` is no id of this store", invalid.id))
+                .hint("self-learning list --limit 0 shows the ids"),
+        )
     });
     let mut already_recorded = Vec::new();
     let mut snapshot = Snapshot::load(&store)?;
     if !records.is_empty() {
         let mut locked = store.lock(ctx.lock_wait)?;
         snapshot = Snapshot::load_whole(&locked)?;
-        let stored: HashSet<&str> = snapshot.signals.iter().map(|entry| entry.id.as_str()).collect();
+        let stored: HashSet<&str> = snapshot
+            .signals
+            .iter()
+            .map(|entry| entry.id.as_str())
+            .collect();
         let (again, new): (Vec<Record>, Vec<Record>) = records
             .into_iter()
             .partition(|record| record.id().is_some_and(|id| stored.contains(id.as_str())));
@@ -116,7 +146,10 @@ pub fn use_items(args: &cli::Use, ctx: &Ctx) -> Result<Done> {
         ok: !nothing,
         place: place(ctx),
         written_to: store.log_path(LogKind::Signals).display().to_string(),
-        signals_written: records.into_iter().map(|record| Value::Object(record.0)).collect(),
+        signals_written: records
+            .into_iter()
+            .map(|record| Value::Object(record.0))
+            .collect(),
         invalid_ids,
         errors,
         already_recorded,

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::{Done, Snapshot, Target, commit, find_id, place, project_store, scope_text, signal_record};
+use super::{
+    Done, Snapshot, Target, commit, find_id, place, project_store, scope_text, signal_record,
+};
 use crate::cli::{AhaStatus, RecStatus};
 use crate::ctx::Ctx;
 use crate::domain::fold::{Item, LogKind};
@@ -17,15 +19,27 @@ pub fn recommendation(args: &RecStatus, ctx: &Ctx) -> Result<Done> {
     let store = project_store(ctx);
     let note = admitted_note(args.note.as_deref())?;
     let mut snapshot = Snapshot::load(&store)?;
-    find_id("Recommendation", "rec_", &args.id, snapshot.recommendations.ids())?;
+    find_id(
+        "Recommendation",
+        "rec_",
+        &args.id,
+        snapshot.recommendations.ids(),
+    )?;
     let mut locked = store.lock(ctx.lock_wait)?;
     snapshot = Snapshot::load(&locked)?;
-    let id = find_id("Recommendation", "rec_", &args.id, snapshot.recommendations.ids())?;
+    let id = find_id(
+        "Recommendation",
+        "rec_",
+        &args.id,
+        snapshot.recommendations.ids(),
+    )?;
     let item = stored(snapshot.recommendations.get(&id))?;
     let old = item.record.clone();
     let created = item.created_ts.clone();
     let now = ctx.now.to_text();
-    let scope = args.scope.map_or(recommendation::scope(&old).as_str(), scope_text);
+    let scope = args
+        .scope
+        .map_or(recommendation::scope(&old).as_str(), scope_text);
     let mut new = old
         .clone()
         .with("status", args.status.clone())
@@ -36,10 +50,21 @@ pub fn recommendation(args: &RecStatus, ctx: &Ctx) -> Result<Done> {
         new = new.with("note", note.clone());
     }
     let touched = format!("status={}", args.status);
-    let mut signals =
-        vec![signal_record(ctx, "rec_touched", Target::Recommendation(&id), "agent", Some(&touched))];
+    let mut signals = vec![signal_record(
+        ctx,
+        "rec_touched",
+        Target::Recommendation(&id),
+        "agent",
+        Some(&touched),
+    )];
     if args.status == "done" {
-        signals.push(signal_record(ctx, "rec_done", Target::Recommendation(&id), "agent", None));
+        signals.push(signal_record(
+            ctx,
+            "rec_done",
+            Target::Recommendation(&id),
+            "agent",
+            None,
+        ));
     }
     let batch = Batch::from([
         (LogKind::Recommendations, vec![new.clone()]),
@@ -61,7 +86,14 @@ pub fn recommendation(args: &RecStatus, ctx: &Ctx) -> Result<Done> {
         "note": new.0.get("note"),
         "scope": scope,
     });
-    Ok(changed(ctx, &snapshot, id, previous, updated, LogKind::Recommendations))
+    Ok(changed(
+        ctx,
+        &snapshot,
+        id,
+        previous,
+        updated,
+        LogKind::Recommendations,
+    ))
 }
 
 pub fn card(args: &AhaStatus, ctx: &Ctx) -> Result<Done> {
@@ -76,8 +108,11 @@ pub fn card(args: &AhaStatus, ctx: &Ctx) -> Result<Done> {
     let old = item.record.clone();
     let created = item.created_ts.clone();
     let now = ctx.now.to_text();
-    let mut new =
-        old.clone().with("status", args.status.clone()).with("ts", now.clone()).with("last_touched_ts", now);
+    let mut new = old
+        .clone()
+        .with("status", args.status.clone())
+        .with("ts", now.clone())
+        .with("last_touched_ts", now);
     if let Some(note) = &note {
         new = new.with("note", note.clone());
     }
@@ -94,7 +129,14 @@ pub fn card(args: &AhaStatus, ctx: &Ctx) -> Result<Done> {
         "ts": new.ts(),
         "note": new.0.get("note"),
     });
-    Ok(changed(ctx, &snapshot, id, previous, updated, LogKind::Cards))
+    Ok(changed(
+        ctx,
+        &snapshot,
+        id,
+        previous,
+        updated,
+        LogKind::Cards,
+    ))
 }
 
 fn stored(item: Option<&Item>) -> Result<&Item> {

@@ -20,19 +20,34 @@ const SKILL: &str = "---\nname: ci-helper\ndescription: Keeps the build pipeline
 const SKILL_FOLDER: &str = ".claude/skills/ci-helper";
 
 pub fn run(args: &Tour, ctx: &Ctx) -> Result<Done> {
-    let folder = tempfile::Builder::new().prefix("self-learning-tour-").tempdir().map_err(|error| {
-        Error::new(Kind::Failed, "no_temporary_folder", format!("cannot make a temporary folder: {error}"))
-    })?;
+    let folder = tempfile::Builder::new()
+        .prefix("self-learning-tour-")
+        .tempdir()
+        .map_err(|error| {
+            Error::new(
+                Kind::Failed,
+                "no_temporary_folder",
+                format!("cannot make a temporary folder: {error}"),
+            )
+        })?;
     let mut guide = Guide::new(folder.path(), ctx)?;
     first_session(&mut guide)?;
     let card = second_session(&mut guide)?;
     graduation(&mut guide, &card)?;
     let steps = guide.steps;
     let failed = steps.iter().filter(|step| !step.ok).count();
-    let repository = if args.keep { Some(folder.keep().join("repository").display().to_string()) } else { None };
+    let repository = if args.keep {
+        Some(folder.keep().join("repository").display().to_string())
+    } else {
+        None
+    };
     let complaint = (failed > 0).then(|| {
-        Error::new(Kind::Failed, "tour_failed", format!("{failed} step(s) of the tour are not as they should be"))
-            .hint("self-learning tour --keep leaves the repository to look at")
+        Error::new(
+            Kind::Failed,
+            "tour_failed",
+            format!("{failed} step(s) of the tour are not as they should be"),
+        )
+        .hint("self-learning tour --keep leaves the repository to look at")
     });
     Ok(Done {
         report: Report::Tour(report::Tour {
@@ -105,7 +120,12 @@ fn first_session(guide: &mut Guide) -> Result<()> {
         &["list", "--query", "benchmark job cannot find its input"],
         "",
         "An empty memory says so; the agent goes on without inventing one.",
-        |run| run.expect(run.json["count"] == 0 && run.json["message"].is_string(), "the empty answer is not said"),
+        |run| {
+            run.expect(
+                run.json["count"] == 0 && run.json["message"].is_string(),
+                "the empty answer is not said",
+            )
+        },
     )?;
     let payload = learnings().to_string();
     guide.step(
@@ -126,11 +146,18 @@ fn second_session(guide: &mut Guide) -> Result<String> {
     let mut card = String::new();
     guide.step(
         "Next day, another session: ask in other words",
-        &["list", "--query", "dependency missing in pipeline although lockfile changed, stale cache"],
+        &[
+            "list",
+            "--query",
+            "dependency missing in pipeline although lockfile changed, stale cache",
+        ],
         "",
         "The right card comes first, whatever the words and their order.",
         |run| {
-            card = run.json["items"][0]["id"].as_str().unwrap_or_default().to_owned();
+            card = run.json["items"][0]["id"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
             let title = run.json["items"][0]["title"].as_str().unwrap_or_default();
             run.expect(title.starts_with("A cache key"), "another card comes first")
         },
@@ -144,7 +171,13 @@ fn second_session(guide: &mut Guide) -> Result<String> {
     )?;
     guide.step(
         "Say that the card helped",
-        &["use", "--aha", &card, "--context", "fixed the nightly build"],
+        &[
+            "use",
+            "--aha",
+            &card,
+            "--context",
+            "fixed the nightly build",
+        ],
         "",
         "Use is what makes a card rise.",
         |run| run.expect(run.code == 0, "use fails"),
@@ -184,14 +217,101 @@ fn second_session(guide: &mut Guide) -> Result<String> {
         &["review"],
         "",
         "The learnings themselves, what to do next, and what is ready to graduate.",
-        |run| run.expect(run.text.contains(&card) && run.text.contains("Ready to graduate"), "the card is not ready"),
+        |run| {
+            run.expect(
+                run.text.contains(&card) && run.text.contains("Ready to graduate"),
+                "the card is not ready",
+            )
+        },
     )?;
     Ok(card)
 }
 
 fn graduation(guide: &mut Guide, card: &str) -> Result<()> {
-    let _ = (guide, card);
-    Ok(())
+    let export = [
+        "export-backport",
+        "--skill-path",
+        SKILL_FOLDER,
+        "--ids",
+        card,
+    ];
+    let (mut plan, mut patch, mut backport) = (String::new(), String::new(), String::new());
+    guide.step(
+        "Plan to graduate the card into a skill",
+        &[&export[..], &["--make-diff"]].concat(),
+        "",
+        "A diff to read, what it costs in tokens, and a plan; the skill is not touched.",
+        |run| {
+            let field = |key: &str| run.json[key].as_str().unwrap_or_default().to_owned();
+            (plan, patch, backport) = (
+                field("plan_sha256"),
+                field("patch_path"),
+                field("backport_id"),
+            );
+            run.expect(
+                !plan.is_empty() && run.json["applied"] == false,
+                "there is no plan",
+            )
+        },
+    )?;
+    guide.git(
+        "Ask git what it thinks of the patch",
+        &["apply", "--check", "-v", &patch],
+        "git accepts it as it is; it could go through a pull request like any change.",
+    );
+    let before = guide.skill();
+    guide.step(
+        "Approve: apply exactly the plan that was read",
+        &[&export[..], &["--apply", "--plan", &plan]].concat(),
+        "",
+        "The plan's digest covers the skill, the card and the text; had any of them changed, it would be refused.",
+        |run| run.expect(run.code == 0 && run.json["applied"] == true, "it was not applied"),
+    )?;
+    guide.step(
+        "Check later what became of it",
+        &["backport-inspect", "--skill-path", SKILL_FOLDER],
+        "",
+        "Every block is as it was written, or the answer says what a person changed.",
+        |run| {
+            run.expect(
+                run.code == 0 && run.json["aha_reference"]["card_count"] == 1,
+                "the card is not there",
+            )
+        },
+    )?;
+    let revert = [
+        "export-backport",
+        "--skill-path",
+        SKILL_FOLDER,
+        "--revert",
+        &backport,
+    ];
+    guide.step(
+        "Plan to take it back",
+        &revert,
+        "",
+        "Undoing is planned and approved like doing.",
+        |run| {
+            plan = run.json["plan_sha256"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+            run.expect(!plan.is_empty(), "there is no plan")
+        },
+    )?;
+    let skill = guide.ctx.repo_root.join(SKILL_FOLDER).join("SKILL.md");
+    guide.step(
+        "Take it back",
+        &[&revert[..], &["--apply", "--plan", &plan]].concat(),
+        "",
+        "The skill is byte for byte what it was.",
+        |run| {
+            run.expect(
+                run.code == 0 && std::fs::read(skill).ok() == before,
+                "the skill is not what it was",
+            )
+        },
+    )
 }
 
 /// What a step's check sees.
@@ -205,13 +325,22 @@ struct Seen<'a> {
 
 impl Seen<'_> {
     fn outcomes(&self, name: &str) -> usize {
-        let results = self.json["results"].as_array().map_or(&[][..], Vec::as_slice);
-        results.iter().filter(|item| item["outcome"] == name).count()
+        let results = self.json["results"]
+            .as_array()
+            .map_or(&[][..], Vec::as_slice);
+        results
+            .iter()
+            .filter(|item| item["outcome"] == name)
+            .count()
     }
 
     #[expect(clippy::unused_self, reason = "reads as a sentence at the call")]
     fn expect(&self, held: bool, problem: &str) -> std::result::Result<(), String> {
-        if held { Ok(()) } else { Err(problem.to_owned()) }
+        if held {
+            Ok(())
+        } else {
+            Err(problem.to_owned())
+        }
     }
 }
 
@@ -228,7 +357,16 @@ impl Guide {
         let skill = repository.join(SKILL_FOLDER);
         make_folder(&skill)?;
         make_folder(&repository.join(".git"))?;
-        replace::file(&skill.join("SKILL.md"), SKILL.as_bytes(), replace::Durability::Derived)?;
+        // A real repository where git is there; the marker folder is enough for ourselves.
+        let _ = std::process::Command::new("git")
+            .args(["init", "-q"])
+            .current_dir(&repository)
+            .output();
+        replace::file(
+            &skill.join("SKILL.md"),
+            SKILL.as_bytes(),
+            replace::Durability::Derived,
+        )?;
         let user = "tour".to_owned();
         Ok(Guide {
             ctx: Ctx {
@@ -279,9 +417,17 @@ impl Guide {
             Ok(done) => {
                 let json = serde_json::from_str(&render::report(&done.report, Form::Json, style));
                 let code = done.complaint.as_ref().map_or(0, Error::exit_code);
-                (code, json.unwrap_or_default(), render::report(&done.report, Form::Text, style))
+                (
+                    code,
+                    json.unwrap_or_default(),
+                    render::report(&done.report, Form::Text, style),
+                )
             }
-            Err(error) => (error.exit_code(), Value::Null, render::complaint(&error, false)),
+            Err(error) => (
+                error.exit_code(),
+                Value::Null,
+                render::complaint(&error, false),
+            ),
         };
         text = text.replace(&self.ctx.repo_root.display().to_string(), ".");
         let stored = std::fs::read(self.ctx.store.join("aha_cards.jsonl")).unwrap_or_default();
@@ -297,7 +443,38 @@ impl Guide {
         Ok(())
     }
 
-    fn keep(&mut self, title: &str, command: String, output: String, meaning: &str, problem: Option<String>) {
+    /// The bytes of the skill.
+    fn skill(&self) -> Option<Vec<u8>> {
+        std::fs::read(self.ctx.repo_root.join(SKILL_FOLDER).join("SKILL.md")).ok()
+    }
+
+    /// Run git in the repository; where there is none, the step says so and counts as done.
+    fn git(&mut self, title: &str, arguments: &[&str], meaning: &str) {
+        let run = std::process::Command::new("git")
+            .args(arguments)
+            .current_dir(&self.ctx.repo_root)
+            .output();
+        let (output, problem) = match run {
+            Ok(run) => {
+                let said = [run.stdout, run.stderr].concat();
+                let problem = (!run.status.success()).then(|| "git refuses the patch".to_owned());
+                (String::from_utf8_lossy(&said).into_owned(), problem)
+            }
+            Err(error) => (format!("skipped: git cannot be run ({error})"), None),
+        };
+        let here = self.ctx.repo_root.display().to_string();
+        let command = format!("git {}", arguments.join(" ")).replace(&here, ".");
+        self.keep(title, command, output.replace(&here, "."), meaning, problem);
+    }
+
+    fn keep(
+        &mut self,
+        title: &str,
+        command: String,
+        output: String,
+        meaning: &str,
+        problem: Option<String>,
+    ) {
         self.steps.push(TourStep {
             title: title.to_owned(),
             command,
@@ -316,10 +493,17 @@ fn make_folder(path: &PathBuf) -> Result<()> {
 /// The command line as a person would type it.
 fn shown(arguments: &[&str], with_input: bool) -> String {
     let quoted = arguments.iter().map(|word| {
-        let plain = |character: char| character.is_ascii_alphanumeric() || "-_./:,=".contains(character);
-        if word.chars().all(plain) { (*word).to_owned() } else { format!("\"{word}\"") }
+        let plain =
+            |character: char| character.is_ascii_alphanumeric() || "-_./:,=".contains(character);
+        if word.chars().all(plain) {
+            (*word).to_owned()
+        } else {
+            format!("\"{word}\"")
+        }
     });
-    let mut words: Vec<String> = std::iter::once("self-learning".to_owned()).chain(quoted).collect();
+    let mut words: Vec<String> = std::iter::once("self-learning".to_owned())
+        .chain(quoted)
+        .collect();
     if with_input {
         words.push("< learnings.json".to_owned());
     }

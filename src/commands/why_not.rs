@@ -15,13 +15,20 @@ use crate::report::{self, Report};
 
 pub fn run(args: &cli::WhyNot, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
     let Some(query) = recall::question(&args.question, ctx, stdin)? else {
-        return Err(Error::usage("there is no question").hint(format!("self-learning why-not {} --query \"…\"", args.id)));
+        return Err(Error::usage("there is no question")
+            .hint(format!("self-learning why-not {} --query \"…\"", args.id)));
     };
     let filter = Filter::of(&args.filters, false)?;
     let (project, global) = (Source::project(ctx)?, Source::global(ctx));
-    let sources: Vec<&Source> = std::iter::once(&project).chain(global.as_ref().ok()).collect();
+    let sources: Vec<&Source> = std::iter::once(&project)
+        .chain(global.as_ref().ok())
+        .collect();
     let views: Vec<_> = sources.iter().map(|source| source.views()).collect();
-    let known: Vec<&str> = views.iter().flat_map(|views| &views.cards).map(|card| card.id.as_ref()).collect();
+    let known: Vec<&str> = views
+        .iter()
+        .flat_map(|views| &views.cards)
+        .map(|card| card.id.as_ref())
+        .collect();
     let id = find_id("Aha Card", "aha_", &args.id, known.into_iter())?;
     let at = views
         .iter()
@@ -56,14 +63,18 @@ pub fn run(args: &cli::WhyNot, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
         if let Some(state) = filter.held_back(card, counts(card)) {
             report.reason = format!("the card is {state}");
             report.fix = Some(match state {
-                "quarantined" => format!("a person reads it and runs: self-learning release --id {id} --reason \"…\""),
+                "quarantined" => format!(
+                    "a person reads it and runs: self-learning release --id {id} --reason \"…\""
+                ),
                 _ => format!("self-learning aha-status --id {id} --status accepted, or list --all"),
             });
             return Ok(Report::WhyNot(report).into());
         }
     }
-    let docs: Vec<rank::Doc<'_>> =
-        passing.iter().map(|card| recall::document(card, counts(card), ctx.now)).collect();
+    let docs: Vec<rank::Doc<'_>> = passing
+        .iter()
+        .map(|card| recall::document(card, counts(card), ctx.now))
+        .collect();
     let told = rank::why_not(&docs, &id, &query, &rank::Options::default());
     report.place = told.place;
     report.missing_words = told.missing;
@@ -71,17 +82,28 @@ pub fn run(args: &cli::WhyNot, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
         report.confidence = Some(recall::rounded(hit.confidence));
         report.explain = recall::explanation(hit);
     }
-    let reword = format!("ask with the card's own words, or add a question to it: self-learning edit --id {id} --add-ask \"…\"");
+    let reword = format!(
+        "ask with the card's own words, or add a question to it: self-learning edit --id {id} --add-ask \"…\""
+    );
     (report.reason, report.fix) = match told.verdict {
         Verdict::Answered { place } => {
             report.answered = true;
             (format!("the card is an answer, at place {place}"), None)
         }
-        Verdict::NoSharedTerm => ("the card shares no word with the question".to_owned(), Some(reword)),
-        Verdict::TooUnlikely { needed } => {
-            (format!("the card shares words with the question, but not enough: it would need a confidence of {needed:.2}"), Some(reword))
-        }
-        Verdict::LacksMust(words) => (json!(words).to_string(), Some("leave --must out".to_owned())),
+        Verdict::NoSharedTerm => (
+            "the card shares no word with the question".to_owned(),
+            Some(reword),
+        ),
+        Verdict::TooUnlikely { needed } => (
+            format!(
+                "the card shares words with the question, but not enough: it would need a confidence of {needed:.2}"
+            ),
+            Some(reword),
+        ),
+        Verdict::LacksMust(words) => (
+            json!(words).to_string(),
+            Some("leave --must out".to_owned()),
+        ),
         Verdict::HoldsNot(words) => (json!(words).to_string(), Some("leave --not out".to_owned())),
         Verdict::NoSuchCard => ("the card is not among those searched".to_owned(), None),
     };

@@ -9,7 +9,13 @@ use super::record::Record;
 
 /// The text fields a card is read, searched and judged by, in reading order.
 pub const TEXT_FIELDS: [&str; 7] = [
-    "title", "when_to_use", "problem", "solution_steps", "evidence", "gotchas", "tags",
+    "title",
+    "when_to_use",
+    "problem",
+    "solution_steps",
+    "evidence",
+    "gotchas",
+    "tags",
 ];
 
 /// Fields that hold lists.
@@ -17,8 +23,20 @@ pub const LIST_FIELDS: [&str; 3] = ["solution_steps", "evidence", "tags"];
 
 /// Fields a second capture never overwrites: `edit` does.
 const OWN_FIELDS: [&str; 14] = [
-    "id", "ts", "key", "primary_skill", "status", "title", "when_to_use", "problem", "scope", "shareable",
-    "solution_steps", "evidence", "tags", "note",
+    "id",
+    "ts",
+    "key",
+    "primary_skill",
+    "status",
+    "title",
+    "when_to_use",
+    "problem",
+    "scope",
+    "shareable",
+    "solution_steps",
+    "evidence",
+    "tags",
+    "note",
 ];
 
 /// The state of a card record.
@@ -32,7 +50,10 @@ pub fn scope(record: &Record) -> Scope {
 
 /// The skill a card is for, as stored, or `unknown`.
 pub fn skill(record: &Record) -> String {
-    record.filled("primary_skill").unwrap_or(normal::UNKNOWN_SKILL).to_owned()
+    record
+        .filled("primary_skill")
+        .unwrap_or(normal::UNKNOWN_SKILL)
+        .to_owned()
 }
 
 /// All text of a card that people read, in reading order: values only, never field names.
@@ -78,8 +99,10 @@ pub fn union(existing: Option<&Value>, incoming: Option<&Value>) -> Vec<Value> {
 fn sorted_line(map: &Map<String, Value>) -> String {
     let mut sorted: Vec<_> = map.iter().collect();
     sorted.sort_by(|left, right| left.0.cmp(right.0));
-    let sorted: Map<String, Value> =
-        sorted.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let sorted: Map<String, Value> = sorted
+        .into_iter()
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
     to_line(&sorted)
 }
 
@@ -102,10 +125,14 @@ pub struct Merge {
 pub fn merge(current: &Record, incoming: &Record) -> Merge {
     let old = &current.0;
     let mut merged = current.clone();
-    let current_skill = old.get("primary_skill").and_then(Value::as_str).unwrap_or_default();
+    let current_skill = old
+        .get("primary_skill")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let incoming_skill = incoming.0.get("primary_skill");
     // The literal `none` of old cards is somebody's word and stays; `unknown` is nobody's.
-    let skill = if current_skill.trim().is_empty() || current_skill.trim() == normal::UNKNOWN_SKILL {
+    let skill = if current_skill.trim().is_empty() || current_skill.trim() == normal::UNKNOWN_SKILL
+    {
         normal::skill(incoming_skill)
     } else {
         normal::skill(old.get("primary_skill"))
@@ -114,7 +141,10 @@ pub fn merge(current: &Record, incoming: &Record) -> Merge {
     merged = merged.with("status", status(current).as_str());
     // Like the original, a merged card has all of these fields, empty ones too.
     for field in ["title", "when_to_use", "problem", "scope"] {
-        let value = old.get(field).filter(|value| truthy(value)).or(incoming.0.get(field));
+        let value = old
+            .get(field)
+            .filter(|value| truthy(value))
+            .or(incoming.0.get(field));
         merged = merged.with(field, value.cloned().unwrap_or_default());
     }
     let shareable = old.get("shareable").filter(|value| !value.is_null());
@@ -146,7 +176,8 @@ pub fn merge(current: &Record, incoming: &Record) -> Merge {
     let changed = without_time(&merged) != without_time(current);
     let said = |record: &Record| -> Map<String, Value> {
         let map = without_time(record).into_iter();
-        map.filter(|(key, value)| truthy(value) && key != "status").collect()
+        map.filter(|(key, value)| truthy(value) && key != "status")
+            .collect()
     };
     let says_more = said(&merged) != said(current);
     Merge {
@@ -178,11 +209,16 @@ mod tests {
 
     #[test]
     fn text_where_a_list_is_meant_survives_a_second_capture() {
-        let card = record(json!({"title": "t", "solution_steps": "run make -j4", "evidence": "saw it", "tags": "schema",
-            "primary_skill": "a", "status": "proposed", "scope": "project"}));
+        let card = record(
+            json!({"title": "t", "solution_steps": "run make -j4", "evidence": "saw it", "tags": "schema",
+            "primary_skill": "a", "status": "proposed", "scope": "project"}),
+        );
         let again = merge(&card, &card);
         assert!(!again.says_more);
-        let more = merge(&card, &record(json!({"title": "t", "evidence": ["again"], "links": ["x"]})));
+        let more = merge(
+            &card,
+            &record(json!({"title": "t", "evidence": ["again"], "links": ["x"]})),
+        );
         assert!(more.changed);
         assert_eq!(more.record.list("evidence"), ["saw it", "again"]);
         assert_eq!(more.record.list("solution_steps"), ["run make -j4"]);
@@ -191,8 +227,15 @@ mod tests {
 
     #[test]
     fn the_card_keeps_its_word_and_says_so() {
-        let card = record(json!({"title": "t", "problem": "p", "primary_skill": "unknown", "status": "rejected"}));
-        let merged = merge(&card, &record(json!({"title": "T ", "problem": "other", "primary_skill": "jira", "status": "accepted"})));
+        let card = record(
+            json!({"title": "t", "problem": "p", "primary_skill": "unknown", "status": "rejected"}),
+        );
+        let merged = merge(
+            &card,
+            &record(
+                json!({"title": "T ", "problem": "other", "primary_skill": "jira", "status": "accepted"}),
+            ),
+        );
         assert_eq!(merged.record.text("problem"), Some("p"));
         assert_eq!(merged.record.text("status"), Some("rejected"));
         assert_eq!(merged.record.text("primary_skill"), Some("jira"));

@@ -14,34 +14,74 @@ use super::text::comparison_key;
 
 /// The v1 key: `key:<key>` for an explicit one, else `skill|title|when` without outer bars.
 pub fn v1_key(map: &Map<String, Value>) -> String {
-    if let Some(Value::String(key)) = map.get("key")
-        && !key.trim().is_empty()
-    {
-        return format!("key:{}", key.trim().to_lowercase());
-    }
-    let skill = part(map, "primary_skill");
-    let skill = if is_unknown_skill(&skill) { String::new() } else { skill };
-    let text = format!("{skill}|{}|{}", part(map, "title"), part(map, "when_to_use"));
-    text.trim_matches('|').to_owned()
+    Keys::of(map).v1
 }
 
-/// The older v1 key, without the skill.
-pub fn legacy_key(map: &Map<String, Value>) -> String {
-    let text = format!("{}|{}", part(map, "title"), part(map, "when_to_use"));
-    text.trim_matches('|').to_owned()
+/// The keys of one card or recommendation.
+struct Keys {
+    v1: String,
+    /// The older v1 key, without the skill: `title|when`.
+    legacy: String,
+    /// Whether the key was given, and alone decides.
+    is_explicit: bool,
+    /// Over words; `None` when there is nothing to compare.
+    loose: Option<String>,
+    /// Folded; empty when unknown.
+    skill: String,
+}
+
+impl Keys {
+    fn of(map: &Map<String, Value>) -> Keys {
+        let (title, when) = (part(map, "title"), part(map, "when_to_use"));
+        let skill = part(map, "primary_skill");
+        let skill = if is_unknown_skill(&skill) {
+            String::new()
+        } else {
+            skill
+        };
+        let given = map
+            .get("key")
+            .and_then(Value::as_str)
+            .map(str::trim)
+            .filter(|key| !key.is_empty());
+        let v1 = match given {
+            Some(key) => format!("key:{}", key.to_lowercase()),
+            None => without_outer_bars(format!("{skill}|{title}|{when}")),
+        };
+        Keys {
+            v1,
+            is_explicit: given.is_some(),
+            loose: loose_key(map, &title, &when),
+            legacy: without_outer_bars(format!("{title}|{when}")),
+            skill: comparison_key(&skill),
+        }
+    }
+
+    /// Without title and situation the v1 key is the bare skill and would join strangers.
+    fn is_named(&self) -> bool {
+        self.is_explicit || !self.legacy.is_empty()
+    }
+}
+
+fn without_outer_bars(text: String) -> String {
+    match text.trim_matches('|') {
+        trimmed if trimmed.len() == text.len() => text,
+        trimmed => trimmed.to_owned(),
+    }
 }
 
 fn part(map: &Map<String, Value>, key: &str) -> String {
     match map.get(key) {
         Some(Value::Null) | None => String::new(),
+        Some(Value::String(text)) => text.trim().to_lowercase(),
         Some(value) => python_text(value).trim().to_lowercase(),
     }
 }
 
 /// Words between which order tells: with one of these a text is not a bag of words.
 const DIRECTIONS: [&str; 20] = [
-    "to", "from", "into", "before", "after", "than", "over", "under", "instead", "of", "not", "no", "without",
-    "when", "if", "unless", "until", "by", "via", "rather",
+    "to", "from", "into", "before", "after", "than", "over", "under", "instead", "of", "not", "no",
+    "without", "when", "if", "unless", "until", "by", "via", "rather",
 ];
 
 /// The words of a text, folded; in alphabetical order where their order does not tell.
@@ -59,9 +99,8 @@ pub fn loose_text(text: &str) -> String {
 
 /// `title|when` over words, or `None` when there is nothing to compare.
 /// Cards without title and situation are compared by what they say instead.
-fn loose_key(map: &Map<String, Value>) -> Option<String> {
-    let title = loose_text(&part(map, "title"));
-    let when = loose_text(&part(map, "when_to_use"));
+fn loose_key(map: &Map<String, Value>, title: &str, when: &str) -> Option<String> {
+    let (title, when) = (loose_text(title), loose_text(when));
     if title.is_empty() && when.is_empty() {
         let body = format!("{}|{}", part(map, "problem"), part(map, "solution_steps"));
         let body = loose_text(&body);
@@ -80,48 +119,48 @@ pub struct KeyTable {
 
 impl KeyTable {
     pub fn insert(&mut self, id: &str, map: &Map<String, Value>) {
-        // Without title and situation the v1 key is the bare skill and would join strangers.
-        let explicit = v1_key(map).starts_with("key:");
-        if explicit || !legacy_key(map).is_empty() {
-            self.exact.entry(v1_key(map)).or_insert_with(|| id.to_owned());
+        let keys = Keys::of(map);
+        if keys.is_named() {
+            self.exact.entry(keys.v1).or_insert_with(|| id.to_owned());
         }
-        if let Some(key) = loose_key(map) {
+        if let Some(key) = keys.loose {
             let holders = self.loose.entry(key).or_default();
-            let skill = folded_skill(map);
-            if !holders.iter().any(|(holder, held)| holder == id && *held == skill) {
-                holders.push((id.to_owned(), skill));
+            if !holders
+                .iter()
+                .any(|(holder, held)| holder == id && *held == keys.skill)
+            {
+                holders.push((id.to_owned(), keys.skill));
             }
         }
     }
 
     /// The id that already tells what this card tells.
     pub fn find(&self, map: &Map<String, Value>) -> Option<&str> {
-        let key = v1_key(map);
-        let explicit = key.starts_with("key:");
-        let named = explicit || !legacy_key(map).is_empty();
-        if named && let Some(id) = self.exact.get(&key).or_else(|| self.exact.get(&legacy_key(map))) {
+        let keys = Keys::of(map);
+        if keys.is_named()
+            && let Some(id) = self
+                .exact
+                .get(&keys.v1)
+                .or_else(|| self.exact.get(&keys.legacy))
+        {
             return Some(id);
         }
-        if explicit {
+        if keys.is_explicit {
             return None;
         }
-        let skill = folded_skill(map);
-        let holders = self.loose.get(&loose_key(map)?)?;
-        let same = holders.iter().find(|(_, held)| *held == skill);
+        let holders = self.loose.get(&keys.loose?)?;
+        let same = holders.iter().find(|(_, held)| *held == keys.skill);
         let unassigned = || holders.iter().find(|(_, held)| held.is_empty());
         // An unassigned capture joins an assigned card only when there is just one it can mean.
         let only = || {
             let (first, _) = holders.first()?;
             let alone = holders.iter().all(|(holder, _)| holder == first);
-            (skill.is_empty() && alone).then(|| &holders[0])
+            (keys.skill.is_empty() && alone).then(|| &holders[0])
         };
-        same.or_else(unassigned).or_else(only).map(|(id, _)| id.as_str())
+        same.or_else(unassigned)
+            .or_else(only)
+            .map(|(id, _)| id.as_str())
     }
-}
-
-fn folded_skill(map: &Map<String, Value>) -> String {
-    let skill = part(map, "primary_skill");
-    if is_unknown_skill(&skill) { String::new() } else { comparison_key(&skill) }
 }
 
 /// Share of words two texts have in common (Jaccard), 0 to 1; 1 when either is blank.
@@ -129,7 +168,10 @@ pub fn word_overlap(left: &str, right: &str) -> f64 {
     let words = |text: &str| -> std::collections::BTreeSet<String> {
         let folded = comparison_key(text);
         let parts = folded.split(|character: char| !character.is_alphanumeric());
-        parts.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        parts
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect()
     };
     let (left, right) = (words(left), words(right));
     if left.is_empty() || right.is_empty() {
@@ -158,34 +200,74 @@ mod tests {
 
     #[test]
     fn spelling_does_not_make_a_second_card() {
-        let stored = table(&[("a", json!({"title": "Retry on rate limit", "when_to_use": "HTTP 429 from the API", "primary_skill": "jira"}))]);
-        for title in ["Retry  on rate limit.", "retry on rate-limit", "Rate limit: retry on", "Ｒetry on rate limit"] {
-            let card = map(json!({"title": title, "when_to_use": "HTTP 429 from the API", "primary_skill": "jira"}));
+        let stored = table(&[(
+            "a",
+            json!({"title": "Retry on rate limit", "when_to_use": "HTTP 429 from the API", "primary_skill": "jira"}),
+        )]);
+        for title in [
+            "Retry  on rate limit.",
+            "retry on rate-limit",
+            "Rate limit: retry on",
+            "Ｒetry on rate limit",
+        ] {
+            let card = map(
+                json!({"title": title, "when_to_use": "HTTP 429 from the API", "primary_skill": "jira"}),
+            );
             assert_eq!(stored.find(&card), Some("a"), "{title}");
         }
-        let unassigned = map(json!({"title": "Retry on rate limit", "when_to_use": "HTTP 429 from the API"}));
+        let unassigned =
+            map(json!({"title": "Retry on rate limit", "when_to_use": "HTTP 429 from the API"}));
         assert_eq!(stored.find(&unassigned), Some("a"));
-        let elsewhere = map(json!({"title": "Retry on rate limit", "when_to_use": "HTTP 429 from the API", "primary_skill": "github"}));
+        let elsewhere = map(
+            json!({"title": "Retry on rate limit", "when_to_use": "HTTP 429 from the API", "primary_skill": "github"}),
+        );
         assert_eq!(stored.find(&elsewhere), None);
     }
 
     #[test]
     fn direction_tells() {
-        let stored = table(&[("a", json!({"title": "convert cents to euro", "when_to_use": "w"}))]);
-        assert_eq!(stored.find(&map(json!({"title": "convert euro to cents", "when_to_use": "w"}))), None);
+        let stored = table(&[(
+            "a",
+            json!({"title": "convert cents to euro", "when_to_use": "w"}),
+        )]);
+        assert_eq!(
+            stored.find(&map(
+                json!({"title": "convert euro to cents", "when_to_use": "w"})
+            )),
+            None
+        );
     }
 
     #[test]
     fn cards_without_a_title_do_not_join_strangers() {
-        let stored = table(&[("a", json!({"problem": "rate limit 429", "primary_skill": "api"}))]);
-        assert_eq!(stored.find(&map(json!({"problem": "webhook signature", "primary_skill": "api"}))), None);
-        assert_eq!(stored.find(&map(json!({"problem": "Rate limit 429!", "primary_skill": "api"}))), Some("a"));
+        let stored = table(&[(
+            "a",
+            json!({"problem": "rate limit 429", "primary_skill": "api"}),
+        )]);
+        assert_eq!(
+            stored.find(&map(
+                json!({"problem": "webhook signature", "primary_skill": "api"})
+            )),
+            None
+        );
+        assert_eq!(
+            stored.find(&map(
+                json!({"problem": "Rate limit 429!", "primary_skill": "api"})
+            )),
+            Some("a")
+        );
     }
 
     #[test]
     fn an_explicit_key_alone_decides() {
         let stored = table(&[("a", json!({"title": "x", "key": "Bulk-Delete "}))]);
-        assert_eq!(stored.find(&map(json!({"title": "y", "key": "bulk-delete"}))), Some("a"));
-        assert_eq!(stored.find(&map(json!({"title": "x", "key": "other"}))), None);
+        assert_eq!(
+            stored.find(&map(json!({"title": "y", "key": "bulk-delete"}))),
+            Some("a")
+        );
+        assert_eq!(
+            stored.find(&map(json!({"title": "x", "key": "other"}))),
+            None
+        );
     }
 }

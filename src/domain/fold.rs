@@ -118,7 +118,9 @@ pub fn entries(kind: LogKind, bytes: &[u8], first_line: usize) -> (Vec<Entry>, V
         entries: Vec::new(),
         diagnostics: Vec::new(),
     };
-    for_each_line(bytes, first_line, |number, line, terminated| reader.line(number, line, terminated));
+    for_each_line(bytes, first_line, |number, line, terminated| {
+        reader.line(number, line, terminated)
+    });
     (reader.entries, reader.diagnostics)
 }
 
@@ -137,15 +139,33 @@ pub fn signal_totals(bytes: &[u8]) -> (Totals, Vec<Diagnostic>) {
     let mut totals = Totals::default();
     let mut diagnostics = Vec::new();
     for_each_line(bytes, 1, |number, line, terminated| {
-        let plain = std::str::from_utf8(line).ok().and_then(|text| serde_json::from_str::<PlainSignal<'_>>(text).ok());
-        if let Some(plain) = plain {
+        let text = std::str::from_utf8(line).ok().filter(|_| is_plain(line));
+        if let Some(plain) =
+            text.and_then(|text| serde_json::from_str::<PlainSignal<'_>>(text).ok())
+        {
             return totals.add(plain.kind, plain.aha_id, plain.rec_id, plain.ts);
         }
         let (entries, found) = entries_of_line(LogKind::Signals, number, line, terminated);
-        entries.iter().for_each(|entry| totals.add_record(&entry.record));
+        entries
+            .iter()
+            .for_each(|entry| totals.add_record(&entry.record));
         diagnostics.extend(found);
     });
     (totals, diagnostics)
+}
+
+/// Deepest nesting that a short reading of a line may pass over.
+const PLAIN_OPENINGS: usize = 100;
+
+/// Whether reading some fields of a line and passing over the others misses nothing that reading the whole
+/// line would find: an object that is neither oversized nor nested too deep, without half surrogates.
+pub fn is_plain(line: &[u8]) -> bool {
+    line.len() <= MAX_LINE_BYTES
+        && line.first() == Some(&b'{')
+        && memchr::memmem::find(line, b"\\u").is_none()
+        && memchr::memchr2_iter(b'{', b'[', line)
+            .nth(PLAIN_OPENINGS)
+            .is_none()
 }
 
 /// The records of one line, and what was wrong with it.
@@ -165,7 +185,11 @@ pub fn entries_of_line(
 }
 
 /// Visit the lines of a log: number, bytes without the line end, and whether there was one.
-pub fn for_each_line<'a>(bytes: &'a [u8], first_line: usize, mut visit: impl FnMut(usize, &'a [u8], bool)) {
+pub fn for_each_line<'a>(
+    bytes: &'a [u8],
+    first_line: usize,
+    mut visit: impl FnMut(usize, &'a [u8], bool),
+) {
     let mut rest = bytes;
     let mut number = first_line;
     while !rest.is_empty() {
@@ -244,15 +268,20 @@ impl Reader {
         }
     }
 
-    fn record(&mut self, line: usize, bytes: &[u8], record: Record) {
-        let id = record.id().unwrap_or_else(|| {
-            let id = self.kind.derived_id(&record);
-            if matches!(self.kind, LogKind::Cards | LogKind::Recommendations) {
-                let detail = format!("no id; known as `{id}`");
-                self.report(line, bytes, Problem::MissingId, detail);
+    fn record(&mut self, line: usize, bytes: &[u8], mut record: Record) {
+        let id = match record.id() {
+            Some(id) => id,
+            None => {
+                let id = self.kind.derived_id(&record);
+                if matches!(self.kind, LogKind::Cards | LogKind::Recommendations) {
+                    let detail = format!("no id; known as `{id}`");
+                    self.report(line, bytes, Problem::MissingId, detail);
+                    // The record carries its id from here on: a later version of it would derive another one.
+                    record = record.with("id", id.as_str());
+                }
+                id
             }
-            id
-        });
+        };
         self.entries.push(Entry { line, id, record });
     }
 
@@ -390,11 +419,19 @@ impl Log {
     pub fn lines(&self) -> Vec<LogLine<'_>> {
         let old = self.superseded.iter().map(|old| {
             let id = self.items[old.item].id.as_str();
-            let line = LogLine { id, line: old.line, record: &old.record };
+            let line = LogLine {
+                id,
+                line: old.line,
+                record: &old.record,
+            };
             (old.position, line)
         });
         let current = self.items.iter().map(|item| {
-            let line = LogLine { id: &item.id, line: item.line, record: &item.record };
+            let line = LogLine {
+                id: &item.id,
+                line: item.line,
+                record: &item.record,
+            };
             (item.position, line)
         });
         let mut lines: Vec<_> = old.chain(current).collect();
@@ -423,7 +460,13 @@ mod tests {
 
     fn cards(text: &[u8]) -> (Log, Vec<&'static str>) {
         let (log, diagnostics) = fold(LogKind::Cards, text);
-        (log, diagnostics.iter().map(|found| found.problem.code()).collect())
+        (
+            log,
+            diagnostics
+                .iter()
+                .map(|found| found.problem.code())
+                .collect(),
+        )
     }
 
     #[test]
@@ -435,7 +478,14 @@ mod tests {
         assert_eq!(state.items.len(), 3);
         assert_eq!(
             codes,
-            ["not_an_object", "not_an_object", "not_json", "not_utf8", "missing_id", "torn_line"]
+            [
+                "not_an_object",
+                "not_an_object",
+                "not_json",
+                "not_utf8",
+                "missing_id",
+                "torn_line"
+            ]
         );
     }
 

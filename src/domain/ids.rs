@@ -22,17 +22,29 @@ fn joined(map: &Map<String, Value>, keys: &[&str]) -> String {
 
 /// `evt_…` from `ts|task_summary|primary_skill`.
 pub fn event_id(map: &Map<String, Value>) -> String {
-    derive("evt_", &joined(map, &["ts", "task_summary", "primary_skill"]))
+    derive(
+        "evt_",
+        &joined(map, &["ts", "task_summary", "primary_skill"]),
+    )
 }
 
 /// `aha_…` or `rec_…` from `ts|title|when_to_use|primary_skill`.
 pub fn item_id(prefix: &str, map: &Map<String, Value>) -> String {
-    derive(prefix, &joined(map, &["ts", "title", "when_to_use", "primary_skill"]))
+    derive(
+        prefix,
+        &joined(map, &["ts", "title", "when_to_use", "primary_skill"]),
+    )
 }
 
 /// `sig_…` from `ts|kind|aha_id|rec_id|source|context`.
 pub fn signal_id(map: &Map<String, Value>) -> String {
-    derive("sig_", &joined(map, &["ts", "kind", "aha_id", "rec_id", "source", "context"]))
+    derive(
+        "sig_",
+        &joined(
+            map,
+            &["ts", "kind", "aha_id", "rec_id", "source", "context"],
+        ),
+    )
 }
 
 /// `slbp_<time>_<6 hex>` from the time, the skill's directory name and the card ids.
@@ -114,7 +126,11 @@ pub fn nearest<'a>(
         .collect();
     found.sort();
     found.dedup();
-    found.into_iter().take(count).map(|(_, id)| id.to_owned()).collect()
+    found
+        .into_iter()
+        .take(count)
+        .map(|(_, id)| id.to_owned())
+        .collect()
 }
 
 /// Levenshtein distance with neighbouring swaps (optimal string alignment); `None` past `limit`.
@@ -156,13 +172,18 @@ mod tests {
     /// Vectors of the v1 store.
     #[test]
     fn derived_ids_are_those_of_the_original() {
-        let event = map(json!({"ts": "2026-03-20T12:00:00Z", "task_summary": "té", "primary_skill": "a"}));
+        let event =
+            map(json!({"ts": "2026-03-20T12:00:00Z", "task_summary": "té", "primary_skill": "a"}));
         assert_eq!(event_id(&event), "evt_f4b7577d3296");
-        let card = map(json!({"ts": "2026-03-20T12:00:00Z", "title": null, "when_to_use": "w", "primary_skill": "a"}));
+        let card = map(
+            json!({"ts": "2026-03-20T12:00:00Z", "title": null, "when_to_use": "w", "primary_skill": "a"}),
+        );
         assert_eq!(item_id("aha_", &card), "aha_841cd233c981");
         let rec = map(json!({"ts": "2026-03-20T12:00:00Z", "title": "R", "primary_skill": "z"}));
         assert_eq!(item_id("rec_", &rec), "rec_ee9546d3b993");
-        let signal = map(json!({"ts": "2026-03-20T12:00:00Z", "kind": "aha_used", "aha_id": "aha_1", "source": "agent", "context": "c"}));
+        let signal = map(
+            json!({"ts": "2026-03-20T12:00:00Z", "kind": "aha_used", "aha_id": "aha_1", "source": "agent", "context": "c"}),
+        );
         assert_eq!(signal_id(&signal), "sig_005ef6582aeb");
         let now = Timestamp::parse("20260303T090000Z").expect("a time");
         assert_eq!(
@@ -180,14 +201,23 @@ mod tests {
         assert_eq!(find(" rec_77 "), Resolution::Found("rec_77".to_owned()));
         assert!(matches!(find("aha_a12"), Resolution::Ambiguous(ids) if ids.len() == 2));
         assert!(matches!(find("aha_"), Resolution::Unknown(_)));
-        assert_eq!(find("aha_a12a6597c090"), Resolution::Unknown(vec![known[0].to_owned()]));
-        assert_eq!(find("aha_a12a6597c0"), Resolution::Found(known[0].to_owned()));
+        assert_eq!(
+            find("aha_a12a6597c090"),
+            Resolution::Unknown(vec![known[0].to_owned()])
+        );
+        assert_eq!(
+            find("aha_a12a6597c0"),
+            Resolution::Found(known[0].to_owned())
+        );
         assert_eq!(find("zzzzzzzz"), Resolution::Unknown(vec![]));
     }
 
     #[test]
     fn a_taken_id_gets_a_number() {
         assert_eq!(free_id("rec_1", |_| false), "rec_1");
-        assert_eq!(free_id("rec_1", |id| id == "rec_1" || id == "rec_1-2"), "rec_1-3");
+        assert_eq!(
+            free_id("rec_1", |id| id == "rec_1" || id == "rec_1-2"),
+            "rec_1-3"
+        );
     }
 }

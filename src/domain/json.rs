@@ -485,7 +485,12 @@ mod tests {
         for (text, message, line, column) in [
             ("not json", "Expecting value", 1, 1),
             ("{\"a\": 1,\n \"b\": }", "Expecting value", 2, 7),
-            ("{\"a\": 1", "Unexpected end: the object is not closed", 1, 8),
+            (
+                "{\"a\": 1",
+                "Unexpected end: the object is not closed",
+                1,
+                8,
+            ),
             ("{} x", "Extra data after the JSON document", 1, 4),
             ("\"a\nb\"", "Raw control character inside a string", 1, 3),
         ] {

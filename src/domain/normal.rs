@@ -22,7 +22,10 @@ pub fn skill(value: Option<&Value>) -> String {
 
 /// Whether a skill name says nothing: blank, `unknown`, `none`, `null`.
 pub fn is_unknown_skill(text: &str) -> bool {
-    matches!(text.trim().to_lowercase().as_str(), "" | "unknown" | "none" | "null")
+    matches!(
+        text.trim().to_lowercase().as_str(),
+        "" | "unknown" | "none" | "null"
+    )
 }
 
 /// Where a learning holds.
@@ -34,7 +37,10 @@ pub enum Scope {
 
 impl Scope {
     pub fn of(value: Option<&Value>) -> Scope {
-        match value.and_then(Value::as_str).map(|text| text.trim().to_lowercase()) {
+        match value
+            .and_then(Value::as_str)
+            .map(|text| text.trim().to_lowercase())
+        {
             Some(text) if text == "portable" => Scope::Portable,
             _ => Scope::Project,
         }
@@ -60,8 +66,13 @@ pub enum CardStatus {
 }
 
 impl CardStatus {
-    pub const NAMES: [&'static str; 5] =
-        ["accepted", "backported", "deprecated", "proposed", "rejected"];
+    pub const NAMES: [&'static str; 5] = [
+        "accepted",
+        "backported",
+        "deprecated",
+        "proposed",
+        "rejected",
+    ];
 
     pub fn of(value: Option<&Value>) -> CardStatus {
         let Some(text) = value.and_then(Value::as_str).map(str::trim) else {
@@ -107,8 +118,14 @@ pub enum RecommendationStatus {
 }
 
 impl RecommendationStatus {
-    pub const NAMES: [&'static str; 6] =
-        ["accepted", "deprecated", "done", "in_progress", "proposed", "rejected"];
+    pub const NAMES: [&'static str; 6] = [
+        "accepted",
+        "deprecated",
+        "done",
+        "in_progress",
+        "proposed",
+        "rejected",
+    ];
 
     pub fn of(value: Option<&Value>) -> RecommendationStatus {
         let Some(text) = value.and_then(Value::as_str).map(str::trim) else {
@@ -206,8 +223,14 @@ mod tests {
         assert_eq!(status("Done"), RecommendationStatus::Done);
         assert_eq!(status("in-progress"), RecommendationStatus::InProgress);
         assert_eq!(status("wontfix"), RecommendationStatus::Rejected);
-        assert_eq!(status("later"), RecommendationStatus::Other("later".to_owned()));
-        assert_eq!(CardStatus::of(Some(&json!(" Accepted "))), CardStatus::Accepted);
+        assert_eq!(
+            status("later"),
+            RecommendationStatus::Other("later".to_owned())
+        );
+        assert_eq!(
+            CardStatus::of(Some(&json!(" Accepted "))),
+            CardStatus::Accepted
+        );
         assert_eq!(CardStatus::of(Some(&json!(3))), CardStatus::Proposed);
     }
 }

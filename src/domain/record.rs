@@ -23,7 +23,9 @@ impl Record {
 
     /// A field that is text with something in it, trimmed.
     pub fn filled(&self, key: &str) -> Option<&str> {
-        self.text(key).map(str::trim).filter(|text| !text.is_empty())
+        self.text(key)
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
     }
 
     /// A field as something to read: text as it is, other values in their JSON form, null as nothing.

@@ -15,7 +15,13 @@ pub const WEIGHTS: [(&str, i64); 5] = [
 
 /// Every kind `signal` takes.
 pub const KINDS: [&str; 8] = [
-    "aha_backported", "aha_promoted", "aha_recalled", "aha_reinforced", "aha_used", "rec_done", "rec_touched",
+    "aha_backported",
+    "aha_promoted",
+    "aha_recalled",
+    "aha_reinforced",
+    "aha_used",
+    "rec_done",
+    "rec_touched",
     "rec_used",
 ];
 
@@ -27,6 +33,8 @@ pub struct Counts {
     pub last_ts: Option<String>,
     /// Kept out of recall until a person releases it.
     pub quarantined: bool,
+    /// A person has read it and found it harmless.
+    pub released: bool,
 }
 
 impl Counts {
@@ -37,7 +45,11 @@ impl Counts {
 
     /// 1 + the weighted counts.
     pub fn score(&self) -> i64 {
-        let weighted = self.by_kind.iter().zip(WEIGHTS).map(|(count, (_, weight))| count * weight);
+        let weighted = self
+            .by_kind
+            .iter()
+            .zip(WEIGHTS)
+            .map(|(count, (_, weight))| count * weight);
         1 + weighted.sum::<i64>()
     }
 
@@ -68,14 +80,29 @@ pub struct Totals {
 impl Totals {
     /// Add one signal record.
     pub fn add_record(&mut self, record: &Record) {
-        self.add(record.text("kind"), record.filled("aha_id"), record.filled("rec_id"), record.ts());
+        self.add(
+            record.text("kind"),
+            record.filled("aha_id"),
+            record.filled("rec_id"),
+            record.ts(),
+        );
     }
 
     /// Add one signal by its fields.
-    pub fn add(&mut self, kind: Option<&str>, card: Option<&str>, recommendation: Option<&str>, ts: Option<&str>) {
+    pub fn add(
+        &mut self,
+        kind: Option<&str>,
+        card: Option<&str>,
+        recommendation: Option<&str>,
+        ts: Option<&str>,
+    ) {
         self.lines += 1;
         let kind = kind.unwrap_or_default();
-        let filled = |id: Option<&'_ str>| id.map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned);
+        let filled = |id: Option<&'_ str>| {
+            id.map(str::trim)
+                .filter(|id| !id.is_empty())
+                .map(str::to_owned)
+        };
         if let Some(id) = card.map(str::trim).filter(|id| !id.is_empty()) {
             // Most signals are about a card that was seen before; only a new one costs a key.
             if !self.cards.contains_key(id) {
@@ -83,8 +110,8 @@ impl Totals {
             }
             let counts = self.cards.get_mut(id).expect("just inserted");
             match kind {
-                QUARANTINED_CARD => counts.quarantined = true,
-                RELEASED_CARD => counts.quarantined = false,
+                QUARANTINED_CARD => (counts.quarantined, counts.released) = (true, false),
+                RELEASED_CARD => (counts.quarantined, counts.released) = (false, true),
                 _ => {}
             }
             if let Some(at) = WEIGHTS.iter().position(|(name, _)| *name == kind) {

@@ -6,7 +6,11 @@ use unicode_normalization::UnicodeNormalization;
 /// For comparing only; never stored.
 pub fn comparison_key(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    if text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace()) {
+    if text.is_ascii()
+        && !text
+            .bytes()
+            .any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace())
+    {
         for word in text.split_ascii_whitespace() {
             if !out.is_empty() {
                 out.push(' ');
@@ -51,7 +55,10 @@ mod tests {
 
     #[test]
     fn hidden_characters_dodge_nothing() {
-        assert_eq!(comparison_key("Ig\u{200b}nore \u{fb01}le\t\n CAFE\u{301} "), "ignore file café");
+        assert_eq!(
+            comparison_key("Ig\u{200b}nore \u{fb01}le\t\n CAFE\u{301} "),
+            "ignore file café"
+        );
         assert_eq!(comparison_key("a\u{e0041}b"), "ab");
     }
 }

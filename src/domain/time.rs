@@ -3,7 +3,9 @@
 //! Reading accepts what Python 3.11's `datetime.fromisoformat` accepts (ISO 8601 basic, extended and
 //! week forms), on every platform alike. Nothing here asks for the current time.
 
-use chrono::{DateTime, Datelike, Duration, NaiveDate, NaiveDateTime, NaiveTime, Timelike, Utc, Weekday};
+use chrono::{
+    DateTime, Datelike, Duration, NaiveDate, NaiveDateTime, NaiveTime, Timelike, Utc, Weekday,
+};
 
 /// A moment in UTC, to the microsecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -199,7 +201,10 @@ mod tests {
             ("2026-02-15T00:00:00-0200", "2026-02-15T02:00:00Z"),
             ("2026-02-15T00:00:00+02", "2026-02-14T22:00:00Z"),
             ("2026-03-10T00:00:00.5Z", "2026-03-10T00:00:00.500000Z"),
-            ("2026-03-10T00:00:00,123456789", "2026-03-10T00:00:00.123456Z"),
+            (
+                "2026-03-10T00:00:00,123456789",
+                "2026-03-10T00:00:00.123456Z",
+            ),
             (" 2026-03-10T01:02:03Z ", "2026-03-10T01:02:03Z"),
         ] {
             let parsed = Timestamp::parse(text).unwrap_or_else(|| panic!("{text}"));
@@ -210,9 +215,21 @@ mod tests {
     #[test]
     fn refused_forms() {
         for text in [
-            "", "yesterday", "2026", "2026-03", "10/03/2026", "2026-02-30", "1773100000",
-            "2026-03-10T24:00:00", "2026-03-10T00:00:60", "2026-13-01", "2026-03-10T", "２０２６-03-10",
-            "2026-03-10T1", "2026-03-10T00:00:00+", "2026-03-10T00:00:00Z+01:00",
+            "",
+            "yesterday",
+            "2026",
+            "2026-03",
+            "10/03/2026",
+            "2026-02-30",
+            "1773100000",
+            "2026-03-10T24:00:00",
+            "2026-03-10T00:00:60",
+            "2026-13-01",
+            "2026-03-10T",
+            "２０２６-03-10",
+            "2026-03-10T1",
+            "2026-03-10T00:00:00+",
+            "2026-03-10T00:00:00Z+01:00",
         ] {
             assert!(Timestamp::parse(text).is_none(), "{text}");
         }

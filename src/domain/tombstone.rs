@@ -58,13 +58,21 @@ mod tests {
     #[test]
     fn the_same_text_has_the_same_digest_whoever_wrote_it() {
         let key = [7_u8; KEY_BYTES];
-        let first = record(json!({"id": "a", "ts": "1", "title": "The  token", "problem": "it is hunter2"}));
+        let first = record(
+            json!({"id": "a", "ts": "1", "title": "The  token", "problem": "it is hunter2"}),
+        );
         let again = record(json!({"problem": "It is HUNTER2", "title": "the token", "id": "b"}));
         let other = record(json!({"title": "the token", "problem": "it is hunter3"}));
         assert_eq!(digest(&key, &first), digest(&key, &again));
         assert_ne!(digest(&key, &first), digest(&key, &other));
         assert_ne!(digest(&key, &first), digest(&[8; KEY_BYTES], &first));
-        let stone = tombstone(&first, "a", &digest(&key, &first), "leaked", "2026-03-02T09:00:00Z");
+        let stone = tombstone(
+            &first,
+            "a",
+            &digest(&key, &first),
+            "leaked",
+            "2026-03-02T09:00:00Z",
+        );
         assert_eq!(digest_of(&stone), Some(digest(&key, &first).as_str()));
         assert_eq!(digest_of(&first), None);
         assert!(!stone.to_line().contains("hunter2"));

@@ -89,7 +89,15 @@ struct PlainCard<'a> {
 
 /// The fields a card is searched by, in reading order.
 pub const SEARCHED_FIELDS: [&str; 10] = [
-    "title", "when_to_use", "problem", "solution_steps", "tags", "primary_skill", "evidence", "gotchas", "asks",
+    "title",
+    "when_to_use",
+    "problem",
+    "solution_steps",
+    "tags",
+    "primary_skill",
+    "evidence",
+    "gotchas",
+    "asks",
     "not_for",
 ];
 
@@ -143,16 +151,23 @@ pub fn fold_cards(bytes: &[u8]) -> CardViews<'_> {
     let mut folder = Folder::default();
     let mut found = Vec::new();
     fold::for_each_line(bytes, 1, |number, line, terminated| {
-        if let Some(view) = std::str::from_utf8(line).ok().and_then(plain_view) {
+        let text = std::str::from_utf8(line)
+            .ok()
+            .filter(|_| fold::is_plain(line));
+        if let Some(view) = text.and_then(plain_view) {
             return folder.put(view);
         }
-        let (entries, diagnostics) = fold::entries_of_line(LogKind::Cards, number, line, terminated);
+        let (entries, diagnostics) =
+            fold::entries_of_line(LogKind::Cards, number, line, terminated);
         found.extend(diagnostics);
         for entry in entries {
             folder.put(view_of(entry.id, entry.record));
         }
     });
-    CardViews { cards: folder.cards, diagnostics: found }
+    CardViews {
+        cards: folder.cards,
+        diagnostics: found,
+    }
 }
 
 /// Views of records that were read already.
@@ -161,7 +176,10 @@ pub fn of_records(records: impl Iterator<Item = (String, Record)>) -> CardViews<
     for (id, record) in records {
         folder.put(view_of(id, record));
     }
-    CardViews { cards: folder.cards, diagnostics: Vec::new() }
+    CardViews {
+        cards: folder.cards,
+        diagnostics: Vec::new(),
+    }
 }
 
 /// Keeps the latest view of each id.
@@ -198,10 +216,23 @@ fn plain_view(line: &str) -> Option<CardView<'_>> {
         _ => return None,
     };
     let fields = [
-        plain.title, plain.when_to_use, plain.problem, plain.solution_steps, plain.tags, plain.primary_skill,
-        plain.evidence, plain.gotchas, plain.asks, plain.not_for,
+        plain.title,
+        plain.when_to_use,
+        plain.problem,
+        plain.solution_steps,
+        plain.tags,
+        plain.primary_skill,
+        plain.evidence,
+        plain.gotchas,
+        plain.asks,
+        plain.not_for,
     ];
-    let tags = fields[4].0.clone();
+    let tags = fields[4]
+        .0
+        .iter()
+        .filter(|tag| !tag.trim().is_empty())
+        .cloned()
+        .collect();
     let mut texts = Vec::with_capacity(16);
     for (field, list) in fields.into_iter().enumerate() {
         texts.extend(list.0.into_iter().map(|text| (field, text)));
@@ -255,12 +286,17 @@ mod tests {
     #[test]
     fn views_say_what_records_say() {
         let log = concat!(
-            r#"{"id": "a", "ts": "1", "title": "plain", "tags": ["x", "y"], "scope": "portable", "n": 1}"#, "\n",
-            r#"{"id": "b", "title": "with \"escapes\"\n", "tags": "one", "status": "Rejected"}"#, "\n",
-            r#"{"id": 7, "title": null, "solution_steps": ["s", 1, null]}"#, "\n",
-            "{oops\n\n[1]\n",
-            r#"{"id": " c ", "superseded_by": "a", "primary_skill": "k"}"#, "\n",
-            r#"{"title": "no id"}"#, "\n",
+            r#"{"id": "a", "ts": "1", "title": "plain", "tags": ["x", "y"], "scope": "portable", "n": 1}"#,
+            "\n",
+            r#"{"id": "b", "title": "with \"escapes\"\n", "tags": "one", "status": "Rejected"}"#,
+            "\n",
+            r#"{"id": 7, "title": null, "solution_steps": ["s", 1, null]}"#,
+            "\n",
+            "{oops\n\n[1]\n[\"x\", \"y\"]\n",
+            r#"{"id": " c ", "superseded_by": "a", "primary_skill": "k"}"#,
+            "\n",
+            r#"{"title": "no id"}"#,
+            "\n",
             r#"{"id": "a", "ts": "2", "title": "newer"}"#,
         );
         let views = fold_cards(log.as_bytes());
@@ -272,10 +308,21 @@ mod tests {
             assert_eq!(view.record(), other.record());
             let facts = |view: &CardView<'_>| {
                 (
-                    view.id.to_string(), view.ts.to_string(), view.status.clone(), view.scope, view.is_superseded,
-                    view.skill.to_string(), view.position,
-                    view.tags.iter().map(ToString::to_string).collect::<Vec<_>>(),
-                    view.texts.iter().map(|(field, text)| (*field, text.to_string())).collect::<Vec<_>>(),
+                    view.id.to_string(),
+                    view.ts.to_string(),
+                    view.status.clone(),
+                    view.scope,
+                    view.is_superseded,
+                    view.skill.to_string(),
+                    view.position,
+                    view.tags
+                        .iter()
+                        .map(ToString::to_string)
+                        .collect::<Vec<_>>(),
+                    view.texts
+                        .iter()
+                        .map(|(field, text)| (*field, text.to_string()))
+                        .collect::<Vec<_>>(),
                 )
             };
             assert_eq!(facts(view), facts(other));

@@ -1,7 +1,6 @@
 //! INDEX.md: short enough to read at the start of a session, at any size of the store.
 
-use super::words::{count, cut};
-use crate::guard::markdown::inline;
+use super::words::{count, cut, inline};
 use crate::report::{Index, IndexLine};
 
 /// Longest title shown, in characters.
@@ -35,7 +34,12 @@ pub fn render(index: &Index) -> String {
 }
 
 fn entry(line: &IndexLine) -> String {
-    format!("- **{}** (`{}`, {}\n", inline(&cut(&line.title, TITLE)), inline(&line.id), inline(&line.detail))
+    format!(
+        "- **{}** (`{}`, {}\n",
+        inline(&cut(&line.title, TITLE)),
+        inline(&line.id),
+        inline(&line.detail)
+    )
 }
 
 #[cfg(test)]

@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use super::words::count;
+use super::words::{block, count, inline, safe};
 use crate::domain::record::Record as Stored;
-use crate::guard::markdown::{block, inline};
 use crate::report::{List, Report, Review, Show};
 
 pub fn report(report: &Report) -> String {
@@ -22,11 +21,15 @@ pub fn report(report: &Report) -> String {
 fn list(report: &List) -> String {
     let mut out = String::from("# Learnings\n");
     if let Some(message) = &report.message {
-        out.push_str(&format!("\n{message}\n"));
+        out.push_str(&format!("\n{}\n", safe(message)));
     }
     for (position, item) in report.items.iter().enumerate() {
         let Value::Object(map) = item else { continue };
-        let weak = report.matches.get(position).and_then(|found| found.get("weak")).and_then(Value::as_bool);
+        let weak = report
+            .matches
+            .get(position)
+            .and_then(|found| found.get("weak"))
+            .and_then(Value::as_bool);
         out.push_str(&card(&Stored(map.clone()), weak.unwrap_or_default()));
     }
     if let Some(more) = &report.more {
@@ -38,7 +41,10 @@ fn list(report: &List) -> String {
 fn card(card: &Stored, weak: bool) -> String {
     let mark = if weak { " (weak match)" } else { "" };
     let mut out = format!("\n## {}{mark}\n\n", inline(&card.title()));
-    out.push_str(&format!("- **ID:** `{}`\n", inline(&card.id().unwrap_or_default())));
+    out.push_str(&format!(
+        "- **ID:** `{}`\n",
+        inline(&card.id().unwrap_or_default())
+    ));
     if let Some(when) = card.display("when_to_use") {
         out.push_str(&format!("- **When to use:** {}\n", inline(&when)));
     }
@@ -49,7 +55,11 @@ fn card(card: &Stored, weak: bool) -> String {
     if let Some(problem) = card.display("problem") {
         out.push_str(&format!("\n{}\n", block(&problem)));
     }
-    for (key, heading) in [("solution_steps", "Solution"), ("evidence", "Evidence"), ("gotchas", "Gotchas")] {
+    for (key, heading) in [
+        ("solution_steps", "Solution"),
+        ("evidence", "Evidence"),
+        ("gotchas", "Gotchas"),
+    ] {
         let items = card.list(key);
         if !items.is_empty() {
             out.push_str(&format!("\n**{heading}**\n\n"));
@@ -64,14 +74,18 @@ fn card(card: &Stored, weak: bool) -> String {
 fn show(report: &Show) -> String {
     let mut out = String::from("# Items\n");
     for shown in &report.items {
-        let Value::Object(map) = &shown.item else { continue };
+        let Value::Object(map) = &shown.item else {
+            continue;
+        };
         out.push_str(&card(&Stored(map.clone()), false));
     }
     out
 }
 
 fn review(report: &Review) -> String {
-    let text = |value: &Value, key: &str| inline(value.get(key).and_then(Value::as_str).unwrap_or_default());
+    let text = |value: &Value, key: &str| {
+        inline(value.get(key).and_then(Value::as_str).unwrap_or_default())
+    };
     let summary = &report.summary;
     let mut out = format!(
         "# Review\n\n{}, {} ({} stale).\n\n## Learnings\n\n",
@@ -79,15 +93,37 @@ fn review(report: &Review) -> String {
         count(summary.open_recommendations, "open recommendation"),
         summary.stale_recommendations
     );
+    if report.learnings.is_empty() {
+        out.push_str("_(none yet)_\n");
+    }
     for learning in &report.learnings {
-        let score = learning.get("score").and_then(Value::as_i64).unwrap_or_default();
-        out.push_str(&format!("- **{}** (`{}`, score {score})", text(learning, "title"), text(learning, "id")));
+        let score = learning
+            .get("score")
+            .and_then(Value::as_i64)
+            .unwrap_or_default();
+        out.push_str(&format!(
+            "- **{}** (`{}`, score {score})",
+            text(learning, "title"),
+            text(learning, "id")
+        ));
         let when = text(learning, "when_to_use");
-        out.push_str(&if when.is_empty() { "\n".to_owned() } else { format!(": {when}\n") });
+        out.push_str(&if when.is_empty() {
+            "\n".to_owned()
+        } else {
+            format!(": {when}\n")
+        });
     }
     out.push_str("\n## Next actions\n\n");
+    if report.next_actions.is_empty() {
+        out.push_str("_(none)_\n");
+    }
     for action in &report.next_actions {
-        out.push_str(&format!("- **{}** (`{}`): {}\n", text(action, "title"), text(action, "id"), text(action, "suggested_next")));
+        let title = inline(&super::text::title_of(action));
+        out.push_str(&format!(
+            "- **{title}** (`{}`): {}\n",
+            text(action, "id"),
+            text(action, "suggested_next")
+        ));
     }
     out
 }

@@ -7,8 +7,8 @@ use super::Style;
 use super::words::{count, cut, safe};
 use crate::domain::record::Record as Stored;
 use crate::report::{
-    Doctor, Edited, Eval, Exam, History, Init, List, Outcome, Promote, Purge, Record, Repair, Report, Review, Show, Signal, StatusChange, Tour,
-    Use, WhyNot,
+    Doctor, Edited, Eval, Exam, History, Init, List, Outcome, Promote, Purge, Record, Repair,
+    Report, Review, Show, Signal, StatusChange, Tour, Use, WhyNot,
 };
 
 pub fn report(report: &Report, style: Style) -> String {
@@ -72,18 +72,35 @@ fn record(report: &Record) -> String {
     }
     for signal in &report.usage_signals.written {
         let id = signal.get("aha_id").or_else(|| signal.get("rec_id"));
-        out.push_str(&format!("used        {}\n", safe(id.and_then(Value::as_str).unwrap_or_default())));
+        out.push_str(&format!(
+            "used        {}\n",
+            safe(id.and_then(Value::as_str).unwrap_or_default())
+        ));
     }
     for error in &report.usage_signals.errors {
         out.push_str(&format!("not used    {}\n", safe(&error.error)));
     }
     for invalid in &report.usage_signals.invalid_ids {
-        let text = format!("`{}` does not begin with {}", invalid.id, invalid.expected_prefix);
+        let text = format!(
+            "`{}` does not begin with {}",
+            invalid.id, invalid.expected_prefix
+        );
         out.push_str(&format!("not used    {}\n", safe(&text)));
     }
     for found in &report.redactions {
-        let field = |key: &str| found.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        out.push_str(&format!("redacted    {} in {} ({})\n", field("class"), safe(&field("field")), safe(&field("item"))));
+        let field = |key: &str| {
+            found
+                .get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        out.push_str(&format!(
+            "redacted    {} in {} ({})\n",
+            field("class"),
+            safe(&field("field")),
+            safe(&field("item"))
+        ));
     }
     notes(&mut out, &report.notes);
     out
@@ -100,25 +117,42 @@ fn table(style: Style, headings: &[&str]) -> Table {
 }
 
 fn finished(table: &Table) -> String {
-    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    let lines: Vec<String> = table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
     lines.join("\n") + "\n"
 }
 
 fn list(report: &List, style: Style) -> String {
     let mut out = String::new();
     if let Some(message) = &report.message {
-        out.push_str(&format!("{message}\n"));
+        out.push_str(&format!("{}\n", safe(message)));
     }
     if !report.items.is_empty() {
-        let last = if report.matches.is_empty() { "score" } else { "match" };
+        let last = if report.matches.is_empty() {
+            "score"
+        } else {
+            "match"
+        };
         let mut table = table(style, &["id", "learning", "when to use", last]);
         for (position, item) in report.items.iter().enumerate() {
             let Value::Object(map) = item else { continue };
             let card = Stored(map.clone());
-            let mut score = report.scores.get(position).map(i64::to_string).unwrap_or_default();
+            let mut score = report
+                .scores
+                .get(position)
+                .map(i64::to_string)
+                .unwrap_or_default();
             if let Some(found) = report.matches.get(position) {
-                let confidence = found.get("confidence").and_then(Value::as_f64).unwrap_or_default();
-                let weak = found.get("weak").and_then(Value::as_bool).unwrap_or_default();
+                let confidence = found
+                    .get("confidence")
+                    .and_then(Value::as_f64)
+                    .unwrap_or_default();
+                let weak = found
+                    .get("weak")
+                    .and_then(Value::as_bool)
+                    .unwrap_or_default();
                 score = format!("{confidence:.2}{}", if weak { " weak" } else { "" });
             }
             table.add_row([
@@ -141,7 +175,10 @@ fn list(report: &List, style: Style) -> String {
         }
         out.push_str(".  Whole: self-learning show ID\n");
     } else if report.hidden > 0 {
-        out.push_str(&format!("{} retired or quarantined not shown (--all)\n", count(report.hidden, "card")));
+        out.push_str(&format!(
+            "{} retired or quarantined not shown (--all)\n",
+            count(report.hidden, "card")
+        ));
     }
     if let Some(more) = &report.more {
         out.push_str(&format!("{more}\n"));
@@ -161,10 +198,17 @@ fn item_text(record: &Stored) -> String {
             Value::Array(_) => {
                 out.push_str(&format!("  {}:\n", safe(key)));
                 for item in shown {
-                    out.push_str(&format!("    - {}\n", safe(&item).replace('\n', "\n      ")));
+                    out.push_str(&format!(
+                        "    - {}\n",
+                        safe(&item).replace('\n', "\n      ")
+                    ));
                 }
             }
-            _ => out.push_str(&format!("  {}: {}\n", safe(key), safe(&shown[0]).replace('\n', "\n    "))),
+            _ => out.push_str(&format!(
+                "  {}: {}\n",
+                safe(key),
+                safe(&shown[0]).replace('\n', "\n    ")
+            )),
         }
     }
     out
@@ -176,10 +220,19 @@ fn show(report: &Show) -> String {
         if position > 0 {
             out.push('\n');
         }
-        let Value::Object(map) = &shown.item else { continue };
+        let Value::Object(map) = &shown.item else {
+            continue;
+        };
         let record = Stored(map.clone());
-        out.push_str(&format!("{}  {}\n", safe(&shown.id), safe(&cut(&record.title(), 200))));
-        out.push_str(&format!("  {}, {} store, version {}", shown.kind, shown.store, shown.rev));
+        out.push_str(&format!(
+            "{}  {}\n",
+            safe(&shown.id),
+            safe(&cut(&record.title(), 200))
+        ));
+        out.push_str(&format!(
+            "  {}, {} store, version {}",
+            shown.kind, shown.store, shown.rev
+        ));
         if let Some(created) = &shown.created_ts {
             out.push_str(&format!(", created {}", safe(created)));
         }
@@ -199,15 +252,28 @@ fn value_text<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// The title of an item of a report, whatever type it was stored with.
+pub fn title_of(item: &Value) -> String {
+    item.as_object()
+        .map(|map| Stored(map.clone()).title())
+        .unwrap_or_default()
+}
+
 fn review(report: &Review, style: Style) -> String {
     let summary = &report.summary;
     let mut out = String::from("Self-learning review (summary)\n");
-    out.push_str(&format!("Project store: {}\n", safe(&report.place.project_store)));
+    out.push_str(&format!(
+        "Project store: {}\n",
+        safe(&report.place.project_store)
+    ));
     let mut filters = serde_json::to_value(&report.filters).unwrap_or_default();
     if let Value::Object(map) = &mut filters {
         map.retain(|key, value| !value.is_null() && !(key == "stale_days" && *value == 7));
         if !map.is_empty() {
-            out.push_str(&format!("Filters: {}\n", safe(&crate::domain::json::to_line(map))));
+            out.push_str(&format!(
+                "Filters: {}\n",
+                safe(&crate::domain::json::to_line(map))
+            ));
         }
     }
     out.push_str(&format!(
@@ -225,29 +291,46 @@ fn review(report: &Review, style: Style) -> String {
     if !report.learnings.is_empty() {
         out.push_str("Learnings (best and newest first):\n");
         for learning in &report.learnings {
-            let score = learning.get("score").and_then(Value::as_i64).unwrap_or_default();
+            let score = learning
+                .get("score")
+                .and_then(Value::as_i64)
+                .unwrap_or_default();
             let title = cut(value_text(learning, "title"), width.saturating_sub(36));
             let status = value_text(learning, "status");
-            out.push_str(&format!("- {}  {}  (score {score}, {status})\n", safe(value_text(learning, "id")), safe(&title)));
-            let when = cut(value_text(learning, "when_to_use"), width.saturating_sub(12));
+            out.push_str(&format!(
+                "- {}  {}  (score {score}, {status})\n",
+                safe(value_text(learning, "id")),
+                safe(&title)
+            ));
+            let when = cut(
+                value_text(learning, "when_to_use"),
+                width.saturating_sub(12),
+            );
             if !when.is_empty() {
                 out.push_str(&format!("    when: {}\n", safe(&when)));
             }
         }
-        let left = summary.matching_aha_cards.saturating_sub(summary.retired_aha_cards + report.learnings.len());
+        let left = summary
+            .matching_aha_cards
+            .saturating_sub(summary.retired_aha_cards + report.learnings.len());
         if left > 0 {
             out.push_str(&format!("  … {left} more: self-learning list --limit 0\n"));
         }
     }
     let actions = |kind: &str| {
         let of_kind = move |action: &&Value| value_text(action, "type") == kind;
-        report.next_actions.iter().filter(of_kind).take(5).collect::<Vec<_>>()
+        report
+            .next_actions
+            .iter()
+            .filter(of_kind)
+            .take(5)
+            .collect::<Vec<_>>()
     };
     let open = actions("recommendation");
     if !open.is_empty() {
         out.push_str("Next actions:\n");
         for action in open {
-            let title = cut(value_text(action, "title"), width.saturating_sub(40));
+            let title = cut(&title_of(action), width.saturating_sub(40));
             out.push_str(&format!(
                 "- {} [{}, {}] {}\n",
                 safe(value_text(action, "id")),
@@ -261,8 +344,11 @@ fn review(report: &Review, style: Style) -> String {
     if !report.aha.backport_candidates.is_empty() {
         out.push_str("Ready to graduate:\n");
         for candidate in report.aha.backport_candidates.iter().take(5) {
-            let score = candidate.get("score").and_then(Value::as_i64).unwrap_or_default();
-            let title = cut(value_text(candidate, "title"), width.saturating_sub(50));
+            let score = candidate
+                .get("score")
+                .and_then(Value::as_i64)
+                .unwrap_or_default();
+            let title = cut(&title_of(candidate), width.saturating_sub(50));
             out.push_str(&format!(
                 "- {} (backport; score={score}; target={}) {}\n",
                 safe(value_text(candidate, "id")),
@@ -277,12 +363,22 @@ fn review(report: &Review, style: Style) -> String {
         out.push_str("Quarantined (text that commands its reader; read before releasing):\n");
         for card in &report.quarantine {
             let title = cut(value_text(card, "title"), width.saturating_sub(36));
-            out.push_str(&format!("- {}  {}\n", safe(value_text(card, "id")), safe(&title)));
-            out.push_str(&format!("    {}; {}\n", safe(value_text(card, "why")), safe(value_text(card, "release"))));
+            out.push_str(&format!(
+                "- {}  {}\n",
+                safe(value_text(card, "id")),
+                safe(&title)
+            ));
+            out.push_str(&format!(
+                "    {}; {}\n",
+                safe(value_text(card, "why")),
+                safe(value_text(card, "release"))
+            ));
         }
     } else if report.quarantined > 0 {
         let cards = count(report.quarantined, "card");
-        out.push_str(&format!("Quarantined: {cards}; see: self-learning review --quarantine\n"));
+        out.push_str(&format!(
+            "Quarantined: {cards}; see: self-learning review --quarantine\n"
+        ));
     }
     notes(&mut out, &report.notes);
     out.push_str("View more:\n");
@@ -301,7 +397,10 @@ fn status(report: &StatusChange) -> String {
 }
 
 fn signal(report: &Signal) -> String {
-    let target = report.signal.get("aha_id").or_else(|| report.signal.get("rec_id"));
+    let target = report
+        .signal
+        .get("aha_id")
+        .or_else(|| report.signal.get("rec_id"));
     let target = target.and_then(Value::as_str).unwrap_or_default();
     format!("{}: {}\n", value_text(&report.signal, "kind"), safe(target))
 }
@@ -310,7 +409,10 @@ fn used(report: &Use) -> String {
     let mut out = String::new();
     for signal in &report.signals_written {
         let id = signal.get("aha_id").or_else(|| signal.get("rec_id"));
-        out.push_str(&format!("used {}\n", safe(id.and_then(Value::as_str).unwrap_or_default())));
+        out.push_str(&format!(
+            "used {}\n",
+            safe(id.and_then(Value::as_str).unwrap_or_default())
+        ));
     }
     for id in &report.already_recorded {
         out.push_str(&format!("used {} (already on record)\n", safe(id)));
@@ -352,7 +454,11 @@ fn history(report: &History, style: Style) -> String {
 
 fn repair(report: &Repair) -> String {
     let mut out = String::new();
-    let verb = if report.applied { "appended" } else { "would append" };
+    let verb = if report.applied {
+        "appended"
+    } else {
+        "would append"
+    };
     for problem in &report.problems {
         out.push_str(&format!(
             "{} line {}: {} ({}) [{}]\n",
@@ -364,16 +470,28 @@ fn repair(report: &Repair) -> String {
         ));
     }
     for update in report.planned.recovered.iter() {
-        out.push_str(&format!("{verb} {} on a line of its own\n", safe(value_text(update, "id"))));
+        out.push_str(&format!(
+            "{verb} {} on a line of its own\n",
+            safe(value_text(update, "id"))
+        ));
     }
-    for update in report.planned.aha_updates.iter().chain(&report.planned.rec_updates) {
+    for update in report
+        .planned
+        .aha_updates
+        .iter()
+        .chain(&report.planned.rec_updates)
+    {
         let Value::Object(map) = update else { continue };
         let fields: Vec<String> = map
             .iter()
             .filter(|(key, _)| *key != "id")
             .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
             .collect();
-        out.push_str(&format!("{verb} {}: {}\n", safe(value_text(update, "id")), safe(&fields.join(", "))));
+        out.push_str(&format!(
+            "{verb} {}: {}\n",
+            safe(value_text(update, "id")),
+            safe(&fields.join(", "))
+        ));
     }
     for odd in &report.oddities {
         out.push_str(&format!(
@@ -409,12 +527,25 @@ fn promote(report: &Promote) -> String {
 }
 
 fn purge(report: &Purge) -> String {
-    let verb = if report.applied { "removed" } else { "would remove" };
+    let verb = if report.applied {
+        "removed"
+    } else {
+        "would remove"
+    };
     let mut out = String::new();
     for line in &report.lines {
-        let number = line.get("lines").and_then(Value::as_u64).unwrap_or_default();
-        let blanked = line.get("contexts").and_then(Value::as_u64).unwrap_or_default();
-        out.push_str(&format!("{}: {verb} {number} line(s) of text", value_text(line, "file")));
+        let number = line
+            .get("lines")
+            .and_then(Value::as_u64)
+            .unwrap_or_default();
+        let blanked = line
+            .get("contexts")
+            .and_then(Value::as_u64)
+            .unwrap_or_default();
+        out.push_str(&format!(
+            "{}: {verb} {number} line(s) of text",
+            value_text(line, "file")
+        ));
         if blanked > 0 {
             out.push_str(&format!(", {blanked} context(s)"));
         }
@@ -423,7 +554,11 @@ fn purge(report: &Purge) -> String {
     if !report.elsewhere.is_empty() {
         out.push_str("The text may also stand in:\n");
         for place in &report.elsewhere {
-            out.push_str(&format!("- {}\n    {}\n", safe(value_text(place, "where")), safe(value_text(place, "fix"))));
+            out.push_str(&format!(
+                "- {}\n    {}\n",
+                safe(value_text(place, "where")),
+                safe(value_text(place, "fix"))
+            ));
         }
     }
     if let Some(next) = &report.next {
@@ -436,30 +571,49 @@ fn doctor(report: &Doctor) -> String {
     let mut out = String::new();
     for finding in &report.findings {
         let id = finding.id.as_deref().or(finding.file).unwrap_or("store");
-        let field = finding.field.as_deref().map(|field| format!(" {field}")).unwrap_or_default();
-        let line = format!("{}: {id}{field}: {} ({})", finding.severity, finding.message, finding.code);
+        let field = finding
+            .field
+            .as_deref()
+            .map(|field| format!(" {field}"))
+            .unwrap_or_default();
+        let line = format!(
+            "{}: {id}{field}: {} ({})",
+            finding.severity, finding.message, finding.code
+        );
         out.push_str(&format!("{}\n    {}\n", safe(&line), safe(&finding.fix)));
     }
     if report.findings.is_empty() {
         out.push_str("Nothing found.\n");
     }
     if !report.audited {
-        out.push_str("The records themselves were not judged; that is: self-learning doctor --audit\n");
+        out.push_str(
+            "The records themselves were not judged; that is: self-learning doctor --audit\n",
+        );
     }
     out
 }
 
 fn why_not(report: &WhyNot) -> String {
-    let mut out = format!("{} ({} store): {}\n", safe(&report.id), report.store, safe(&report.reason));
+    let mut out = format!(
+        "{} ({} store): {}\n",
+        safe(&report.id),
+        report.store,
+        safe(&report.reason)
+    );
     if let Some(confidence) = report.confidence {
         out.push_str(&format!("confidence {confidence:.2}"));
         if let Some(place) = report.place {
-            out.push_str(&format!(", place {place} among the cards that share a word"));
+            out.push_str(&format!(
+                ", place {place} among the cards that share a word"
+            ));
         }
         out.push('\n');
     }
     if !report.missing_words.is_empty() {
-        out.push_str(&format!("words the card does not hold: {}\n", safe(&report.missing_words.join(", "))));
+        out.push_str(&format!(
+            "words the card does not hold: {}\n",
+            safe(&report.missing_words.join(", "))
+        ));
     }
     if let Some(fix) = &report.fix {
         out.push_str(&format!("to change that: {}\n", safe(fix)));
@@ -468,7 +622,11 @@ fn why_not(report: &WhyNot) -> String {
 }
 
 fn eval(report: &Eval) -> String {
-    let mut out = format!("{}, {}\n", count(report.cards, "card"), count(report.questions, "question"));
+    let mut out = format!(
+        "{}, {}\n",
+        count(report.cards, "card"),
+        count(report.questions, "question")
+    );
     out.push_str(&figures("all", &report.metrics));
     for (name, metrics) in &report.by_category {
         out.push_str(&figures(name, metrics));
@@ -487,8 +645,18 @@ fn figures(name: &str, metrics: &Value) -> String {
         ("wrongly_refused", "refused"),
         ("wrongly_answered", "answered"),
     ] {
-        let figure = |at: &str| metrics.pointer(&format!("/{key}/{at}")).and_then(Value::as_f64).unwrap_or_default();
-        line.push_str(&format!(" {label} {:.3} [{:.3}, {:.3}]", figure("mean"), figure("ci95/0"), figure("ci95/1")));
+        let figure = |at: &str| {
+            metrics
+                .pointer(&format!("/{key}/{at}"))
+                .and_then(Value::as_f64)
+                .unwrap_or_default()
+        };
+        line.push_str(&format!(
+            " {label} {:.3} [{:.3}, {:.3}]",
+            figure("mean"),
+            figure("ci95/0"),
+            figure("ci95/1")
+        ));
     }
     line + "\n"
 }
@@ -518,11 +686,19 @@ fn exam(report: &Exam) -> String {
 }
 
 fn tour(report: &Tour, style: Style) -> String {
-    let (bold, dim, off) = if style.color { ("\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m") } else { ("", "", "") };
+    let (bold, dim, off) = if style.color {
+        ("\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m")
+    } else {
+        ("", "", "")
+    };
     let mut out = String::new();
     for (number, step) in report.steps.iter().enumerate() {
         let mark = if step.ok { "ok" } else { "FAILED" };
-        out.push_str(&format!("{bold}{}. {}{off}  [{mark}]\n", number + 1, step.title));
+        out.push_str(&format!(
+            "{bold}{}. {}{off}  [{mark}]\n",
+            number + 1,
+            step.title
+        ));
         out.push_str(&format!("   $ {}\n", safe(&step.command)));
         for line in step.output.lines() {
             out.push_str(&format!("   {dim}|{off} {}\n", safe(line)));
@@ -535,7 +711,10 @@ fn tour(report: &Tour, style: Style) -> String {
     }
     let failed = report.steps.iter().filter(|step| !step.ok).count();
     if failed == 0 {
-        out.push_str(&format!("All {} as they should be.\n", count(report.steps.len(), "step")));
+        out.push_str(&format!(
+            "All {} as they should be.\n",
+            count(report.steps.len(), "step")
+        ));
     } else {
         out.push_str(&format!("{} not as it should be.\n", count(failed, "step")));
     }

@@ -4,7 +4,11 @@ use crate::guard::markdown;
 
 /// `1 card`, `2 cards`.
 pub fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
 }
 
 /// The first `length` characters on one line, with `…` where something is left out.
@@ -22,4 +26,14 @@ pub fn cut(text: &str, length: usize) -> String {
 /// Text without anything that steers a terminal or hides.
 pub fn safe(text: &str) -> String {
     markdown::terminal(text).into_owned()
+}
+
+/// Text as part of a line of a Markdown document that somebody may print.
+pub fn inline(text: &str) -> String {
+    safe(&markdown::inline(text))
+}
+
+/// Text as a body in such a document.
+pub fn block(text: &str) -> String {
+    safe(&markdown::block(text))
 }

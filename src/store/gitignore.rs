@@ -31,7 +31,11 @@ pub fn protect(root: &Path) -> Result<bool> {
     }
     text.push_str("\n# Local per-user agent skill memory\n.agent-skills/\n");
     let failed = |error: std::io::Error| Error::io("append to", &path, &error);
-    let mut file = fs::OpenOptions::new().append(true).create(true).open(&path).map_err(failed)?;
+    let mut file = fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(&path)
+        .map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     Ok(true)
 }
@@ -52,7 +56,10 @@ pub fn ignores_store(bytes: &[u8]) -> bool {
         };
         let rule = rule.strip_prefix("**/").unwrap_or(rule);
         let rule = rule.strip_prefix('/').unwrap_or(rule);
-        let whole = rule.strip_suffix("/**").or_else(|| rule.strip_suffix("/*")).unwrap_or(rule);
+        let whole = rule
+            .strip_suffix("/**")
+            .or_else(|| rule.strip_suffix("/*"))
+            .unwrap_or(rule);
         let whole = whole.strip_suffix('/').unwrap_or(whole);
         if !whole.contains('/') && matches(whole.as_bytes(), FOLDER.as_bytes()) {
             ignored = !negated;

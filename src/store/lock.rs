@@ -18,7 +18,9 @@ pub fn exclusive(path: &Path, wait: Duration) -> Result<File> {
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path).map_err(|error| Error::io("open the lock", path, &error))?;
+    let file = options
+        .open(path)
+        .map_err(|error| Error::io("open the lock", path, &error))?;
     // Method syntax would pick std's methods of the same name on newer toolchains.
     match fs2::FileExt::try_lock_exclusive(&file) {
         Ok(()) => return Ok(file),

@@ -86,7 +86,18 @@ impl Store {
         match fs::read(&path) {
             Ok(bytes) => Ok(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(self.not_a_store(&error)),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                Err(self.not_a_store(&error))
+            }
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => Err(Error::new(
+                Kind::Unavailable,
+                "log_is_a_folder",
+                format!(
+                    "the store cannot be read: `{}` is a folder, not a log",
+                    path.display()
+                ),
+            )
+            .hint(format!("move it away: mv '{0}' '{0}.bak'", path.display()))),
             Err(error) => Err(Error::io("read", &path, &error)),
         }
     }
@@ -102,10 +113,14 @@ impl Store {
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&bundles).map_err(|error| match error.kind() {
-            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => self.not_a_store(&error),
-            _ => Error::io("create", &bundles, &error),
-        })?;
+        builder
+            .create(&bundles)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+                    self.not_a_store(&error)
+                }
+                _ => Error::io("create", &bundles, &error),
+            })?;
         Ok(())
     }
 
@@ -115,7 +130,10 @@ impl Store {
         Error::new(
             Kind::Unavailable,
             "store_path_is_a_file",
-            format!("the store cannot be opened: `{}` is a file ({error})", path.display()),
+            format!(
+                "the store cannot be opened: `{}` is a file ({error})",
+                path.display()
+            ),
         )
         .hint(format!("move it away: mv '{0}' '{0}.bak'", path.display()))
     }
@@ -132,7 +150,10 @@ impl Store {
             paths::refuse_links(&self.trusted_above, path)?;
         }
         let file = lock::exclusive(&path, wait)?;
-        Ok(Locked { store: self, _file: file })
+        Ok(Locked {
+            store: self,
+            _file: file,
+        })
     }
 }
 
@@ -160,7 +181,9 @@ impl Logs for Store {
     }
 
     fn purge_key(&self) -> Option<Vec<u8>> {
-        fs::read(self.dir.join(".purge-key")).ok().filter(|key| key.len() == KEY_BYTES)
+        fs::read(self.dir.join(".purge-key"))
+            .ok()
+            .filter(|key| key.len() == KEY_BYTES)
     }
 }
 
@@ -232,8 +255,13 @@ impl Locked<'_> {
         }
         let path = self.store.dir.join(".purge-key");
         let mut key = vec![0_u8; KEY_BYTES];
-        getrandom::fill(&mut key)
-            .map_err(|error| Error::new(Kind::Failed, "no_randomness", format!("no random bytes for a key: {error}")))?;
+        getrandom::fill(&mut key).map_err(|error| {
+            Error::new(
+                Kind::Failed,
+                "no_randomness",
+                format!("no random bytes for a key: {error}"),
+            )
+        })?;
         replace::file(&path, &key, replace::Durability::Synced)?;
         Ok(key)
     }

@@ -22,9 +22,16 @@ pub fn refuse_links(trusted_above: &Path, path: &Path) -> Result<()> {
                 return Err(Error::new(
                     Kind::Refused,
                     "symlink",
-                    format!("`{}` is a link to `{}`; nothing is written through links", at.display(), target.display()),
+                    format!(
+                        "`{}` is a link to `{}`; nothing is written through links",
+                        at.display(),
+                        target.display()
+                    ),
                 )
-                .hint(format!("replace the link by what it points to, or remove it: rm '{}'", at.display())));
+                .hint(format!(
+                    "replace the link by what it points to, or remove it: rm '{}'",
+                    at.display()
+                )));
             }
             Ok(_) => {}
             Err(_) => break,
@@ -39,19 +46,31 @@ pub fn refuse_links(trusted_above: &Path, path: &Path) -> Result<()> {
 /// # Errors
 /// Names the file.
 pub fn refuse_shared_file(path: &Path, file: &File) -> Result<()> {
-    let metadata = file.metadata().map_err(|error| Error::io("look at", path, &error))?;
+    let metadata = file
+        .metadata()
+        .map_err(|error| Error::io("look at", path, &error))?;
     if !metadata.is_file() {
-        return Err(Error::new(Kind::Refused, "not_a_file", format!("`{}` is no plain file", path.display()))
-            .hint(format!("move it away: mv '{0}' '{0}.bak'", path.display())));
+        return Err(Error::new(
+            Kind::Refused,
+            "not_a_file",
+            format!("`{}` is no plain file", path.display()),
+        )
+        .hint(format!("move it away: mv '{0}' '{0}.bak'", path.display())));
     }
     #[cfg(unix)]
     if std::os::unix::fs::MetadataExt::nlink(&metadata) > 1 {
         return Err(Error::new(
             Kind::Refused,
             "hard_link",
-            format!("`{}` is a hard link: the same file has another name", path.display()),
+            format!(
+                "`{}` is a hard link: the same file has another name",
+                path.display()
+            ),
         )
-        .hint(format!("make it a file of its own: cp '{0}' '{0}.own' && mv '{0}.own' '{0}'", path.display())));
+        .hint(format!(
+            "make it a file of its own: cp '{0}' '{0}.own' && mv '{0}.own' '{0}'",
+            path.display()
+        )));
     }
     Ok(())
 }
@@ -59,7 +78,9 @@ pub fn refuse_shared_file(path: &Path, file: &File) -> Result<()> {
 /// Whether everybody on this machine may write to `path`.
 #[cfg(unix)]
 pub fn is_world_writable(path: &Path) -> bool {
-    let mode = path.metadata().map(|metadata| std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()));
+    let mode = path
+        .metadata()
+        .map(|metadata| std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()));
     mode.is_ok_and(|mode| mode & 0o002 != 0)
 }
 

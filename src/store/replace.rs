@@ -28,12 +28,17 @@ pub fn file(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
     // Through the file itself: errors then do not name the temporary file, which is another one every time.
     temporary.as_file_mut().write_all(bytes).map_err(failed)?;
     if let Ok(metadata) = path.metadata() {
-        temporary.as_file().set_permissions(metadata.permissions()).map_err(failed)?;
+        temporary
+            .as_file()
+            .set_permissions(metadata.permissions())
+            .map_err(failed)?;
     }
     if durability == Durability::Synced {
         temporary.as_file().sync_data().map_err(failed)?;
     }
-    temporary.persist(path).map_err(|error| failed(error.error))?;
+    temporary
+        .persist(path)
+        .map_err(|error| failed(error.error))?;
     if durability == Durability::Synced {
         sync_folder(path);
     }

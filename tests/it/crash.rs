@@ -19,7 +19,10 @@ const CARDS: &str = "aha_cards.jsonl";
 const SIGNALS: &str = "signals.jsonl";
 
 /// Whether the long versions of the tests are wanted.
-#[expect(clippy::disallowed_methods, reason = "how thoroughly to test is the tester's word")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how thoroughly to test is the tester's word"
+)]
 pub fn full_sweep() -> bool {
     std::env::var_os("SELF_LEARNING_FULL_SWEEP").is_some()
 }
@@ -35,7 +38,11 @@ enum Limit {
 
 /// Whether `prlimit` is here; says so where it is not.
 fn can_limit() -> bool {
-    let found = Command::new("prlimit").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let found = Command::new("prlimit")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
     let found = found.is_ok_and(|status| status.success());
     if !found {
         eprintln!("SKIPPED: `prlimit` (util-linux) is missing, so no append can be cut");
@@ -53,13 +60,21 @@ fn limited(sandbox: &Sandbox, limit: Limit, bytes: usize, arguments: &[&str], st
             command
         }
     };
-    command.arg(format!("--fsize={bytes}")).arg("--core=0").arg(BINARY).args(arguments);
+    command
+        .arg(format!("--fsize={bytes}"))
+        .arg("--core=0")
+        .arg(BINARY)
+        .args(arguments);
     finish(command, stdin)
 }
 
 /// The cuts to try in an append of `length` bytes: all, or about 64 with both ends among them.
 fn cuts(length: usize) -> Vec<usize> {
-    let step = if full_sweep() { 1 } else { (length / 60).max(1) };
+    let step = if full_sweep() {
+        1
+    } else {
+        (length / 60).max(1)
+    };
     let ends = [1, 2, length - 2, length - 1, length];
     let cuts: BTreeSet<usize> = (0..=length).step_by(step).chain(ends).collect();
     cuts.into_iter().collect()
@@ -91,18 +106,30 @@ fn stored() -> (Sandbox, Vec<u8>) {
 fn plain_ids(log: &[u8]) -> Vec<String> {
     let lines = log.split(|byte| *byte == b'\n');
     let records = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-    records.filter_map(|record| Some(record["id"].as_str()?.to_owned())).collect()
+    records
+        .filter_map(|record| Some(record["id"].as_str()?.to_owned()))
+        .collect()
 }
 
 /// The ids that `list` shows, and the problems it reports.
 fn listed(sandbox: &Sandbox) -> (Vec<String>, Vec<(u64, String)>, String) {
-    let run = sandbox.run(&["list", "--limit", "0", "--format", "json"]).ok();
+    let run = sandbox
+        .run(&["list", "--limit", "0", "--format", "json"])
+        .ok();
     let answer = run.json();
     let ids = answer["items"].as_array().expect("items").iter();
-    let ids = ids.map(|item| item["id"].as_str().expect("an id").to_owned()).collect();
-    let found = answer["diagnostics"].as_array().cloned().unwrap_or_default();
+    let ids = ids
+        .map(|item| item["id"].as_str().expect("an id").to_owned())
+        .collect();
+    let found = answer["diagnostics"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
     let found = found.iter().map(|found| {
-        (found["line"].as_u64().expect("a line"), found["problem"].as_str().expect("a problem").to_owned())
+        (
+            found["line"].as_u64().expect("a line"),
+            found["problem"].as_str().expect("a problem").to_owned(),
+        )
     });
     (ids, found.collect(), run.stderr)
 }
@@ -113,7 +140,9 @@ fn acknowledged(run: &Run) -> Vec<String> {
     }
     let answer = run.json();
     let results = answer["results"].as_array().expect("results").iter();
-    results.map(|result| result["id"].as_str().expect("an id").to_owned()).collect()
+    results
+        .map(|result| result["id"].as_str().expect("an id").to_owned())
+        .collect()
 }
 
 /// What a sweep over the cuts of one append came to.
@@ -132,7 +161,9 @@ fn sweep(limit: Limit) {
     }
     let (sandbox, before) = stored();
     let stored_ids = plain_ids(&before);
-    sandbox.run_with(&["record"], &payload("the one that is cut")).ok();
+    sandbox
+        .run_with(&["record"], &payload("the one that is cut"))
+        .ok();
     let whole = sandbox.log(CARDS);
     let line = &whole[before.len()..];
     let cut_id = plain_ids(line).remove(0);
@@ -140,13 +171,31 @@ fn sweep(limit: Limit) {
     for cut in cuts(line.len()) {
         tally.cuts += 1;
         sandbox.seed(CARDS, &before);
-        let run = limited(&sandbox, limit, before.len() + cut, &["record"], &payload("the one that is cut"));
+        let run = limited(
+            &sandbox,
+            limit,
+            before.len() + cut,
+            &["record"],
+            &payload("the one that is cut"),
+        );
         let after_cut = sandbox.log(CARDS);
-        assert_eq!(after_cut, [&before, &line[..cut]].concat(), "{limit:?} at {cut}: exactly the bytes before the cut");
+        assert_eq!(
+            after_cut,
+            [&before, &line[..cut]].concat(),
+            "{limit:?} at {cut}: exactly the bytes before the cut"
+        );
         if cut == line.len() {
-            assert_eq!(run.code, 0, "{limit:?}: the whole line fits: {}", run.stderr);
+            assert_eq!(
+                run.code, 0,
+                "{limit:?}: the whole line fits: {}",
+                run.stderr
+            );
         } else if limit == Limit::Kills {
-            assert_eq!((run.code, run.stdout.as_str()), (-1, ""), "killed at {cut}, nothing acknowledged");
+            assert_eq!(
+                (run.code, run.stdout.as_str()),
+                (-1, ""),
+                "killed at {cut}, nothing acknowledged"
+            );
         } else {
             failed_write(&sandbox, &run);
         }
@@ -163,38 +212,66 @@ fn sweep(limit: Limit) {
         assert_eq!(ids, expected, "{limit:?} at {cut}");
         if torn {
             tally.torn += 1;
-            assert_eq!(problems, [(13, "torn_line".to_owned())], "{limit:?} at {cut}");
+            assert_eq!(
+                problems,
+                [(13, "torn_line".to_owned())],
+                "{limit:?} at {cut}"
+            );
             assert_eq!(
                 stderr,
                 "warning: 1 line in the store could not be read as written, e.g. aha_cards.jsonl line 13: the last line is cut off\n\
                  hint: self-learning repair\n"
             );
         } else {
-            assert_eq!((problems, stderr.as_str()), (Vec::new(), ""), "{limit:?} at {cut}");
+            assert_eq!(
+                (problems, stderr.as_str()),
+                (Vec::new(), ""),
+                "{limit:?} at {cut}"
+            );
         }
 
-        let next = sandbox.run_with(&["record"], &payload("the one that comes after")).ok();
+        let next = sandbox
+            .run_with(&["record"], &payload("the one that comes after"))
+            .ok();
         promised.extend(acknowledged(&next));
         expected.extend(acknowledged(&next));
         let (ids, problems, _) = listed(&sandbox);
         assert_eq!(ids, expected, "{limit:?} at {cut}, after the next append");
-        let codes: Vec<&str> = problems.iter().map(|(_, problem)| problem.as_str()).collect();
-        assert_eq!(codes, if torn { vec!["not_json"] } else { Vec::new() }, "{limit:?} at {cut}");
+        let codes: Vec<&str> = problems
+            .iter()
+            .map(|(_, problem)| problem.as_str())
+            .collect();
+        assert_eq!(
+            codes,
+            if torn { vec!["not_json"] } else { Vec::new() },
+            "{limit:?} at {cut}"
+        );
         let log = sandbox.log(CARDS);
-        assert!(log.starts_with(&after_cut), "{limit:?} at {cut}: nothing that is stored is changed");
+        assert!(
+            log.starts_with(&after_cut),
+            "{limit:?} at {cut}: nothing that is stored is changed"
+        );
         let plain = plain_ids(&log);
         tally.lost += stored_ids.iter().filter(|id| !plain.contains(id)).count();
         tally.acknowledged_and_missing += promised.iter().filter(|id| !plain.contains(id)).count();
 
         let repair = sandbox.json(&["repair", "--format", "json"]);
-        assert_eq!(repair["counts"]["problems"], usize::from(torn), "{limit:?} at {cut}");
+        assert_eq!(
+            repair["counts"]["problems"],
+            usize::from(torn),
+            "{limit:?} at {cut}"
+        );
         if torn {
             assert_eq!(repair["problems"][0]["line"], 13);
             sandbox.run(&["repair", "--check"]).code(5);
         }
     }
     println!("{limit:?}: {tally:?}");
-    assert_eq!((tally.lost, tally.acknowledged_and_missing), (0, 0), "{limit:?}: {tally:?}");
+    assert_eq!(
+        (tally.lost, tally.acknowledged_and_missing),
+        (0, 0),
+        "{limit:?}: {tally:?}"
+    );
     assert!(tally.torn >= 55, "{tally:?}");
 }
 
@@ -203,9 +280,16 @@ fn sweep(limit: Limit) {
 fn failed_write(sandbox: &Sandbox, run: &Run) {
     assert_eq!(run.code, 1, "{}", run.stderr);
     let path = sandbox.store().join(CARDS);
-    let message = format!("cannot append to `{}`: File too large (os error 27)", path.display());
-    let hint = "free some space and run the same command again; what was acknowledged before is safe";
-    assert_eq!(run.json(), json!({ "ok": false, "error": { "code": "io", "message": message, "hint": hint } }));
+    let message = format!(
+        "cannot append to `{}`: File too large (os error 27)",
+        path.display()
+    );
+    let hint =
+        "free some space and run the same command again; what was acknowledged before is safe";
+    assert_eq!(
+        run.json(),
+        json!({ "ok": false, "error": { "code": "io", "message": message, "hint": hint } })
+    );
     assert_eq!(run.stderr, format!("error: {message}\nhint: {hint}\n"));
 }
 
@@ -223,7 +307,9 @@ fn an_append_that_fails_after_any_byte_loses_nothing_and_says_so() {
 #[test]
 fn the_sweep_finds_a_careless_append() {
     let (sandbox, before) = stored();
-    sandbox.run_with(&["record"], &payload("the one that is cut")).ok();
+    sandbox
+        .run_with(&["record"], &payload("the one that is cut"))
+        .ok();
     let whole = sandbox.log(CARDS);
     let line = &whole[before.len()..];
     let cuts = cuts(line.len());
@@ -231,7 +317,10 @@ fn the_sweep_finds_a_careless_append() {
     let mut missing = 0;
     for cut in &cuts {
         write(&path, [&before, &line[..*cut]].concat());
-        let mut file = fs::OpenOptions::new().append(true).open(&path).expect("the log");
+        let mut file = fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .expect("the log");
         file.write_all(b"{\"id\": \"next\"}\n").expect("an append");
         let found = plain_ids(&fs::read(&path).expect("the log"));
         missing += usize::from(!found.contains(&"next".to_owned()));
@@ -246,7 +335,9 @@ fn a_batch_of_several_cards_cut_anywhere_keeps_whole_lines_in_order() {
         return;
     }
     let (sandbox, before) = stored();
-    let cards: Vec<Value> = (0..3).map(|number| json!({ "title": format!("of a batch {number}") })).collect();
+    let cards: Vec<Value> = (0..3)
+        .map(|number| json!({ "title": format!("of a batch {number}") }))
+        .collect();
     let payload = json!({ "aha_cards": cards }).to_string().into_bytes();
     let answer = sandbox.run_with(&["record"], &payload).ok();
     let batch_ids = acknowledged(&answer);
@@ -254,17 +345,36 @@ fn a_batch_of_several_cards_cut_anywhere_keeps_whole_lines_in_order() {
     let lines = &whole[before.len()..];
     for cut in cuts(lines.len()) {
         sandbox.seed(CARDS, &before);
-        let run = limited(&sandbox, Limit::Fails, before.len() + cut, &["record"], &payload);
+        let run = limited(
+            &sandbox,
+            Limit::Fails,
+            before.len() + cut,
+            &["record"],
+            &payload,
+        );
         assert_eq!(run.code, if cut == lines.len() { 0 } else { 1 }, "at {cut}");
         // The caller was told of a failure and does it all again.
         let again = sandbox.run_with(&["record"], &payload).ok();
         let answer = again.json();
-        let outcomes: Vec<&str> =
-            answer["results"].as_array().expect("results").iter().filter_map(|item| item["outcome"].as_str()).collect();
-        let ends: Vec<usize> =
-            (0..lines.len()).filter(|at| lines[*at] == b'\n').filter(|end| *end <= cut).collect();
-        let expected: Vec<&str> =
-            (0..3).map(|number| if number < ends.len() { "reinforced" } else { "created" }).collect();
+        let outcomes: Vec<&str> = answer["results"]
+            .as_array()
+            .expect("results")
+            .iter()
+            .filter_map(|item| item["outcome"].as_str())
+            .collect();
+        let ends: Vec<usize> = (0..lines.len())
+            .filter(|at| lines[*at] == b'\n')
+            .filter(|end| *end <= cut)
+            .collect();
+        let expected: Vec<&str> = (0..3)
+            .map(|number| {
+                if number < ends.len() {
+                    "reinforced"
+                } else {
+                    "created"
+                }
+            })
+            .collect();
         assert_eq!(outcomes, expected, "at {cut}");
         let (ids, _, _) = listed(&sandbox);
         assert_eq!(ids[12..], batch_ids, "at {cut}: each card once, in order");
@@ -282,9 +392,14 @@ fn a_kill_between_the_files_of_a_batch_loses_nothing() {
     let context = "c".repeat(200);
     let used: Vec<&str> = known.iter().map(String::as_str).collect();
     while sandbox.log(SIGNALS).len() < 2 * before.len() {
-        let now = format!("2026-03-01T00:00:{:02}Z", sandbox.records(SIGNALS).len() / used.len());
+        let now = format!(
+            "2026-03-01T00:00:{:02}Z",
+            sandbox.records(SIGNALS).len() / used.len()
+        );
         let mut command = sandbox.command(BINARY);
-        command.args(["use", "--aha", &used.join(","), "--context", &context]).env("SELF_LEARNING_NOW", now);
+        command
+            .args(["use", "--aha", &used.join(","), "--context", &context])
+            .env("SELF_LEARNING_NOW", now);
         finish(command, b"").ok();
     }
     let signals = sandbox.log(SIGNALS);
@@ -300,22 +415,35 @@ fn a_kill_between_the_files_of_a_batch_loses_nothing() {
             sandbox.seed(SIGNALS, &signals);
             sandbox.seed("events.jsonl", b"");
             let run = limited(&sandbox, limit, signals.len() + cut, &["record"], &payload);
-            assert_eq!(run.code, if limit == Limit::Kills { -1 } else { 1 }, "at {cut}: {}", run.stderr);
+            assert_eq!(
+                run.code,
+                if limit == Limit::Kills { -1 } else { 1 },
+                "at {cut}: {}",
+                run.stderr
+            );
             assert_eq!(sandbox.log(SIGNALS).len(), signals.len() + cut, "at {cut}");
             // Event and card are there; nobody was told so.
             assert_eq!(sandbox.records("events.jsonl").len(), 1);
             assert_eq!(sandbox.records(CARDS).len(), 13);
 
             let again = sandbox.run_with(&["record"], &payload).ok().json();
-            assert_eq!(again["results"][1]["outcome"], "reinforced", "the card is known: {again:#}");
+            assert_eq!(
+                again["results"][1]["outcome"], "reinforced",
+                "the card is known: {again:#}"
+            );
             let log = sandbox.log(SIGNALS);
             assert!(log.starts_with(&signals));
             let plain = plain_ids(&log);
-            let written = again["usage_signals"]["written"].as_array().expect("signals");
+            let written = again["usage_signals"]["written"]
+                .as_array()
+                .expect("signals");
             assert_eq!(written.len(), used.len());
             for signal in written {
                 let id = signal["id"].as_str().expect("an id");
-                assert!(plain.iter().any(|known| known == id), "{limit:?} at {cut}: {id} was acknowledged");
+                assert!(
+                    plain.iter().any(|known| known == id),
+                    "{limit:?} at {cut}: {id} was acknowledged"
+                );
             }
             let (ids, _, _) = listed(&sandbox);
             assert_eq!(ids.len(), 13, "{limit:?} at {cut}");
@@ -333,16 +461,35 @@ fn an_index_that_cannot_be_written_does_not_fail_the_append() {
     let index = sandbox.log("INDEX.md");
     let limit = sandbox.log(CARDS).len() + 170;
     assert!(limit < index.len());
-    let run = limited(&sandbox, Limit::Fails, limit, &["record"], br#"{"aha_cards": [{"title": "second"}]}"#).ok();
+    let run = limited(
+        &sandbox,
+        Limit::Fails,
+        limit,
+        &["record"],
+        br#"{"aha_cards": [{"title": "second"}]}"#,
+    )
+    .ok();
     let path = sandbox.store().join("INDEX.md");
     assert_eq!(
         run.json()["notes"],
-        json!([format!("INDEX.md was not rebuilt: cannot write `{}`: File too large (os error 27)", path.display())])
+        json!([format!(
+            "INDEX.md was not rebuilt: cannot write `{}`: File too large (os error 27)",
+            path.display()
+        )])
     );
     assert_eq!(sandbox.log("INDEX.md"), index, "the old one is still whole");
     assert_eq!(listed(&sandbox).0, [id, acknowledged(&run).remove(0)]);
-    let left: Vec<_> = fs::read_dir(sandbox.store()).expect("the store").flatten().map(|entry| entry.file_name()).collect();
-    assert!(!left.iter().any(|name| name.to_string_lossy().ends_with(".tmp")), "{left:?}");
+    let left: Vec<_> = fs::read_dir(sandbox.store())
+        .expect("the store")
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect();
+    assert!(
+        !left
+            .iter()
+            .any(|name| name.to_string_lossy().ends_with(".tmp")),
+        "{left:?}"
+    );
 }
 
 #[cfg(unix)]
@@ -352,7 +499,10 @@ fn a_log_that_leads_to_a_full_device_is_refused_as_a_link() {
     sandbox.card(json!({ "title": "kept" }));
     for (name, payload) in [
         (SIGNALS, json!({ "aha_cards": [{ "title": "kept" }] })),
-        ("recommendations.jsonl", json!({ "recommendations": [{ "title": "r" }] })),
+        (
+            "recommendations.jsonl",
+            json!({ "recommendations": [{ "title": "r" }] }),
+        ),
         (CARDS, json!({ "aha_cards": [{ "title": "new" }] })),
     ] {
         let path = sandbox.store().join(name);
@@ -360,7 +510,9 @@ fn a_log_that_leads_to_a_full_device_is_refused_as_a_link() {
         let _ = fs::remove_file(&path);
         std::os::unix::fs::symlink("/dev/full", &path).expect("a link");
         let before = sandbox.snapshot_of_links();
-        let run = sandbox.run_with(&["record"], payload.to_string().as_bytes()).code(3);
+        let run = sandbox
+            .run_with(&["record"], payload.to_string().as_bytes())
+            .code(3);
         assert_eq!(run.json()["error"]["code"], "symlink");
         assert_eq!(
             run.stderr,
@@ -370,9 +522,13 @@ fn a_log_that_leads_to_a_full_device_is_refused_as_a_link() {
                 path.display()
             )
         );
-        assert_eq!(sandbox.snapshot_of_links(), before, "nothing stored is changed");
+        assert_eq!(
+            sandbox.snapshot_of_links(),
+            before,
+            "nothing stored is changed"
+        );
         // What never ends is not read either.
-        let run = sandbox.run(&["list"]).code(1);
+        let run = sandbox.run(&["review", "--format", "json"]).code(1);
         assert_eq!(run.json()["error"]["code"], "not_a_file");
         fs::remove_file(&path).expect("the link");
         if let Some(bytes) = saved {
@@ -400,7 +556,12 @@ fn writers_killed_at_random_lose_nothing_acknowledged() {
             .spawn()
             .expect("the binary starts");
         let payload = json!({ "aha_cards": [card] }).to_string();
-        child.stdin.take().expect("piped").write_all(payload.as_bytes()).expect("the payload");
+        child
+            .stdin
+            .take()
+            .expect("piped")
+            .write_all(payload.as_bytes())
+            .expect("the payload");
         std::thread::sleep(Duration::from_micros(700 * (round % 15)));
         // `Child::kill` is SIGKILL; a writer that is done already cannot be killed any more.
         let _ = child.kill();
@@ -408,7 +569,12 @@ fn writers_killed_at_random_lose_nothing_acknowledged() {
         match output.status.code() {
             Some(0) => {
                 let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-                promised.push(answer["results"][0]["id"].as_str().expect("an id").to_owned());
+                promised.push(
+                    answer["results"][0]["id"]
+                        .as_str()
+                        .expect("an id")
+                        .to_owned(),
+                );
             }
             _ => killed += 1,
         }
@@ -416,7 +582,10 @@ fn writers_killed_at_random_lose_nothing_acknowledged() {
     promised.push(sandbox.card(json!({ "title": "last" })));
     let plain = plain_ids(&sandbox.log(CARDS));
     let missing: Vec<_> = promised.iter().filter(|id| !plain.contains(id)).collect();
-    println!("{killed} of 30 killed, {} acknowledged, missing: {missing:?}", promised.len());
+    println!(
+        "{killed} of 30 killed, {} acknowledged, missing: {missing:?}",
+        promised.len()
+    );
     assert!(missing.is_empty(), "{missing:?}");
     assert!(killed > 0, "no writer was killed");
     let (ids, _, _) = listed(&sandbox);
@@ -427,8 +596,15 @@ impl Sandbox {
     /// Names, link targets and bytes of the store's files, following no link.
     fn snapshot_of_links(&self) -> Vec<(String, Result<std::path::PathBuf, Vec<u8>>)> {
         let entry = |path: &Path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            (name, fs::read_link(path).map_err(|_| fs::read(path).unwrap_or_default()))
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            (
+                name,
+                fs::read_link(path).map_err(|_| fs::read(path).unwrap_or_default()),
+            )
         };
         let entries = fs::read_dir(self.store()).expect("the store").flatten();
         let mut found: Vec<_> = entries.map(|found| entry(&found.path())).collect();

@@ -31,19 +31,31 @@ impl Run {
     /// Standard output as one JSON document.
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("stdout is no JSON ({error}):\n{}\nstderr:\n{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
+            panic!(
+                "stdout is no JSON ({error}):\n{}\nstderr:\n{}",
+                self.stdout, self.stderr
+            )
+        })
     }
 
     #[track_caller]
     pub fn ok(self) -> Run {
-        assert_eq!(self.code, 0, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code, 0,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
         self
     }
 
     #[track_caller]
     pub fn code(self, code: i32) -> Run {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
         self
     }
 }
@@ -98,6 +110,7 @@ impl Sandbox {
     }
 
     /// A command with the sandbox's surroundings, in the repository.
+    #[expect(clippy::disallowed_methods, reason = "programs must be found")]
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear();
@@ -132,14 +145,19 @@ impl Sandbox {
     /// Record a payload; panics unless the exit status is 0.
     #[track_caller]
     pub fn record(&self, payload: &Value) -> Value {
-        self.run_with(&["record"], payload.to_string().as_bytes()).ok().json()
+        self.run_with(&["record"], payload.to_string().as_bytes())
+            .ok()
+            .json()
     }
 
     /// Record one card and give its id.
     #[track_caller]
     pub fn card(&self, card: Value) -> String {
         let answer = self.record(&serde_json::json!({ "aha_cards": [card] }));
-        answer["results"][0]["id"].as_str().expect("an id").to_owned()
+        answer["results"][0]["id"]
+            .as_str()
+            .expect("an id")
+            .to_owned()
     }
 
     #[track_caller]
@@ -157,7 +175,11 @@ impl Sandbox {
     pub fn records(&self, name: &str) -> Vec<Value> {
         let text = String::from_utf8(self.log(name)).expect("UTF-8");
         let lines = text.lines().filter(|line| !line.trim().is_empty());
-        lines.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+        lines
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+            })
+            .collect()
     }
 
     /// Write a log as another writer left it.

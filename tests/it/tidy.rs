@@ -12,8 +12,14 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("store", &["domain", "error"]),
     ("report", &["domain"]),
     ("render", &["report", "domain", "guard", "error"]),
-    ("commands", &["domain", "guard", "store", "rank", "backport", "report", "render", "cli", "ctx", "error"]),
-    ("ctx", &["domain"]),
+    (
+        "commands",
+        &[
+            "domain", "guard", "store", "rank", "backport", "report", "render", "cli", "ctx",
+            "error",
+        ],
+    ),
+    ("ctx", &["domain", "error"]),
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -31,8 +37,16 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn room_of(path: &Path) -> String {
-    let below = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).expect("in src");
-    let first = below.components().next().expect("a part").as_os_str().to_string_lossy().into_owned();
+    let below = path
+        .strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+        .expect("in src");
+    let first = below
+        .components()
+        .next()
+        .expect("a part")
+        .as_os_str()
+        .to_string_lossy()
+        .into_owned();
     first.trim_end_matches(".rs").to_owned()
 }
 
@@ -47,9 +61,16 @@ fn rooms_use_only_the_rooms_below_them() {
         let text = fs::read_to_string(&path).expect("source");
         for (number, line) in text.lines().enumerate() {
             for used in line.split("crate::").skip(1) {
-                let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let used: String = used
+                    .chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect();
                 if used != room && !allowed.contains(&used.as_str()) && !used.is_empty() {
-                    wrong.push(format!("{}:{}: {room} uses {used}", path.display(), number + 1));
+                    wrong.push(format!(
+                        "{}:{}: {room} uses {used}",
+                        path.display(),
+                        number + 1
+                    ));
                 }
             }
         }
@@ -59,16 +80,30 @@ fn rooms_use_only_the_rooms_below_them() {
 
 #[test]
 fn the_pure_rooms_touch_nothing_outside() {
-    let outside = ["std::fs", "std::env", "std::process", "std::time::", "std::net", "println!", "eprintln!", "rand::"];
+    let outside = [
+        "std::fs",
+        "std::env",
+        "std::process",
+        "std::time::",
+        "std::net",
+        "println!",
+        "eprintln!",
+        "rand::",
+    ];
     let mut wrong = Vec::new();
     for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
-        if !matches!(room_of(&path).as_str(), "domain" | "guard" | "rank" | "backport" | "render" | "report") {
+        if !matches!(
+            room_of(&path).as_str(),
+            "domain" | "guard" | "rank" | "backport" | "render" | "report"
+        ) {
             continue;
         }
         let text = fs::read_to_string(&path).expect("source");
         let body = text.split("#[cfg(test)]").next().unwrap_or_default();
         for (number, line) in body.lines().enumerate() {
+            // What stands in quotes is data of the rules, not use.
             let code = line.split("//").next().unwrap_or_default();
+            let code: String = code.split('"').step_by(2).collect();
             if let Some(found) = outside.iter().find(|word| code.contains(**word)) {
                 wrong.push(format!("{}:{}: {found}", path.display(), number + 1));
             }
@@ -82,6 +117,10 @@ fn locking_stands_in_one_place() {
     for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
         let text = fs::read_to_string(&path).expect("source");
         let locks = text.contains("fs2::") || text.contains("FileExt::lock");
-        assert!(!locks || path.ends_with("store/lock.rs"), "{} locks files itself", path.display());
+        assert!(
+            !locks || path.ends_with("store/lock.rs"),
+            "{} locks files itself",
+            path.display()
+        );
     }
 }
