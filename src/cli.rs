@@ -637,9 +637,9 @@ pub struct Doctor {
   self-learning export-backport --skill-path skills/ci --ids aha_a12a6597c099 --into gotchas
   self-learning export-backport --skill-path skills/ci --revert slbp_20260303T090000Z_5b70a1 --make-diff")]
 pub struct ExportBackport {
-    /// Folder of the skill, holding SKILL.md
-    #[arg(long, value_name = "DIR")]
-    pub skill_path: String,
+    /// Folder of the skill, holding SKILL.md; --revert finds it in the log
+    #[arg(long, value_name = "DIR", required_unless_present = "revert")]
+    pub skill_path: Option<String>,
     /// Card ids, comma-separated
     #[arg(long, value_name = "IDS", required_unless_present = "revert")]
     pub ids: Vec<String>,

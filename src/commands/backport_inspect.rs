@@ -21,12 +21,12 @@ pub fn run(args: &cli::BackportInspect, ctx: &Ctx) -> Result<Done> {
     // Only looking: a skill outside the repository may be looked at, too.
     let skill = Skill::open(&args.skill_path, true, ctx)?;
     let store = project_store(ctx);
-    let mut snapshot = Snapshot::load_whole(&store)?;
+    let mut snapshot = Snapshot::load(&store)?;
     let mut notes = Vec::new();
     let adopted = match &args.adopt {
         Some(id) => {
             let adopted = adopt(id, &skill, ctx, &mut notes)?;
-            snapshot = Snapshot::load_whole(&store)?;
+            snapshot = Snapshot::load(&store)?;
             Some(adopted)
         }
         None => None,
@@ -83,7 +83,7 @@ fn finding_error(found: &Inspection, args: &cli::BackportInspect) -> Error {
 fn adopt(wanted: &str, skill: &Skill, ctx: &Ctx, notes: &mut Vec<String>) -> Result<Value> {
     let store = project_store(ctx);
     let mut locked = store.lock(ctx.lock_wait)?;
-    let mut snapshot = Snapshot::load_whole(&locked)?;
+    let mut snapshot = Snapshot::load(&locked)?;
     let id = find_id("Aha Card", "aha_", wanted, snapshot.cards.ids())?;
     let target = skill.read()?;
     let scan = markers::scan(

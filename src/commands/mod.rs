@@ -19,6 +19,7 @@ pub mod recall;
 pub mod record;
 pub mod release;
 pub mod repair;
+pub mod revert_backport;
 pub mod review;
 pub mod schema;
 pub mod show;

@@ -96,19 +96,8 @@ pub fn export(report: &ExportBackport, style: Style) -> String {
     }
     notes(&mut out, &report.notes);
     next(&mut out, report.apply_command.as_ref());
-    if report.applied {
-        let folder = safe(&report.target_skill).replace('\'', "'\\''");
-        let plain =
-            |character: char| character.is_ascii_alphanumeric() || "-_./".contains(character);
-        let folder = if folder.chars().all(plain) {
-            folder
-        } else {
-            format!("'{folder}'")
-        };
-        out.push_str(&format!(
-            "\nTo take it back:\n  self-learning export-backport --skill-path {folder} --revert {}\n",
-            safe(&report.backport_id)
-        ));
+    if let Some(command) = &report.revert_command {
+        out.push_str(&format!("\nTo take it back:\n  {}\n", safe(command)));
     }
     out
 }

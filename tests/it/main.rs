@@ -11,8 +11,11 @@ mod fold;
 #[path = "../../benches/store.rs"]
 mod generate;
 mod graduate;
+mod graduate_force;
+mod graduate_gate;
 mod guard;
 mod patch;
+mod plans;
 mod race;
 mod rank;
 mod support;
