@@ -293,7 +293,7 @@ fn large_records_are_never_seen_half() {
 fn the_same_card_from_many_processes_is_one_card() {
     let sandbox = patient();
     // Others are stored already, so that reading and deciding take a while.
-    let others = crate::generate::files(400);
+    let others = crate::generate::files(200);
     let (name, others) = others
         .iter()
         .find(|(name, _)| *name == CARDS)
