@@ -268,7 +268,7 @@ fn review(report: &Review, style: Style) -> String {
     ));
     let mut filters = serde_json::to_value(&report.filters).unwrap_or_default();
     if let Value::Object(map) = &mut filters {
-        map.retain(|key, value| !value.is_null() && !(key == "stale_days" && *value == 7));
+        map.retain(|key, value| !(value.is_null() || key == "stale_days" && *value == 7));
         if !map.is_empty() {
             out.push_str(&format!(
                 "Filters: {}\n",
