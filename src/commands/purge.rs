@@ -319,6 +319,10 @@ fn rewritten(
             changed = true;
             log.contexts += 1;
             entry.record.clone().with("context", PURGED_TEXT)
+        } else if kind == LogKind::Backports && holds_replaced_text(&entry.record, texts) {
+            changed = true;
+            log.contexts += 1;
+            without_replaced_text(&entry.record)
         } else {
             entry.record.clone()
         };
@@ -326,6 +330,39 @@ fn rewritten(
         out.push('\n');
     }
     changed.then(|| out.into_bytes())
+}
+
+/// Whether a backport line keeps text that the backport replaced, and it is the text that goes.
+fn holds_replaced_text(record: &Record, texts: &BTreeSet<String>) -> bool {
+    ["undo", "blocks"]
+        .into_iter()
+        .filter_map(|field| record.0.get(field))
+        .any(|value| holds(value, texts))
+}
+
+/// Whether a value keeps bytes that cannot be looked into, or text that holds one of the pieces.
+fn holds(value: &Value, texts: &BTreeSet<String>) -> bool {
+    match value {
+        Value::String(text) => texts.iter().any(|piece| text.contains(piece.as_str())),
+        Value::Array(items) => items.iter().any(|item| holds(item, texts)),
+        Value::Object(map) => {
+            map.contains_key("was_hex") || map.values().any(|item| holds(item, texts))
+        }
+        _ => false,
+    }
+}
+
+/// The line without what it would need to put replaced text back: such a backport can still be taken
+/// out, but not to the former byte.
+fn without_replaced_text(record: &Record) -> Record {
+    let mut out = record.clone();
+    out.0.shift_remove("undo");
+    if let Some(Value::Array(blocks)) = out.0.get_mut("blocks") {
+        for block in blocks.iter_mut().filter_map(Value::as_object_mut) {
+            block.shift_remove("was");
+        }
+    }
+    out
 }
 
 /// Where else the text may stand, and the command for it.

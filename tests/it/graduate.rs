@@ -113,10 +113,8 @@ pub fn skill_files(sandbox: &Sandbox) -> BTreeMap<PathBuf, Vec<u8>> {
         for entry in fs::read_dir(&folder).expect("a folder").flatten() {
             let path = entry.path();
             if path.is_dir() {
-                out.insert(
-                    path.strip_prefix(&root).expect("below").join("/"),
-                    Vec::new(),
-                );
+                let below = path.strip_prefix(&root).expect("below");
+                out.insert(PathBuf::from(format!("{}/", below.display())), Vec::new());
                 folders.push(path);
             } else {
                 out.insert(
