@@ -3,7 +3,7 @@
 //! Dividing by the best score of a query makes the best of nothing look perfect, so the decision uses four numbers that
 //! mean the same for every question and store, combined as odds:
 //!
-//! odds = e^9.2 · agreement² · cosine^1.25 · words^1.5 · e^(4·pairs) · cards^−0.75
+//! odds = e^9 · agreement² · cosine^1.25 · words^1.5 · e^(4·pairs) · cards^−0.75
 //!
 //! *agreement*: BM25 over the most a card of average length could reach for this question, unknown words included;
 //! *cosine*: of the hashed vectors; *words*: how many of the question's words the card holds, at most eight, one more
@@ -27,7 +27,7 @@ pub(crate) struct Evidence {
 }
 
 /// Logarithm of the odds of a perfect agreement on one word.
-const BASE: f64 = 9.2;
+const BASE: f64 = 9.0;
 const AGREEMENT_POWER: f64 = 2.0;
 const COSINE_POWER: f64 = 1.25;
 const WORDS_POWER: f64 = 1.5;

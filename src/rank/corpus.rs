@@ -201,7 +201,7 @@ impl<'a> Corpus<'a> {
                 let mut added = 0;
                 token::runs(&passage.text, |text| {
                     table.used += std::mem::take(&mut added);
-                    let hash = token::term_hash(text);
+                    let hash = token::run_hash(text);
                     let slot = table.slot(hash);
                     if slot.number == FREE {
                         *slot = Slot {

@@ -63,14 +63,13 @@ fn hash_in<const SIZE: usize>(class: u8, bytes: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64(&buffer[..=length])
 }
 
-/// Calls `visit` with the n-gram features of a token: 3 and 4 bytes with borders; of unspaced scripts the pair and its
-/// characters.
-fn grams(kind: Kind, token: &str, mut visit: impl FnMut(Feature)) {
+/// Calls `visit` with the n-grams of a token: 3 and 4 bytes with borders; of unspaced scripts the pair and its characters.
+fn grams(kind: Kind, token: &str, mut visit: impl FnMut(&[u8])) {
     if kind == Kind::Pair {
-        visit(feature(GRAM, token.as_bytes()));
+        visit(token.as_bytes());
         for character in token.chars() {
             let mut buffer = [0; 4];
-            visit(feature(GRAM, character.encode_utf8(&mut buffer).as_bytes()));
+            visit(character.encode_utf8(&mut buffer).as_bytes());
         }
         return;
     }
@@ -85,8 +84,33 @@ fn grams(kind: Kind, token: &str, mut visit: impl FnMut(Feature)) {
     let bounded = &bounded[..bytes.len() + 2];
     for size in 3..=4 {
         for window in bounded.windows(size) {
-            visit(feature(GRAM, window));
+            visit(window);
         }
+    }
+}
+
+/// A filter over the question's n-grams: most n-grams of the cards need not be hashed to know that they are not among
+/// them. (This also keeps n-grams apart that would share a bucket.)
+struct GramFilter {
+    bits: [u64; 256],
+}
+
+impl GramFilter {
+    fn place(window: &[u8]) -> usize {
+        let code = window.iter().fold(window.len() as u32, |code, &byte| {
+            code.wrapping_shl(8) ^ u32::from(byte)
+        });
+        (code.wrapping_mul(0x9E37_79B1) >> 18) as usize
+    }
+
+    fn add(&mut self, window: &[u8]) {
+        let place = Self::place(window);
+        self.bits[place / 64] |= 1 << (place % 64);
+    }
+
+    fn may_hold(&self, window: &[u8]) -> bool {
+        let place = Self::place(window);
+        self.bits[place / 64] >> (place % 64) & 1 == 1
     }
 }
 
@@ -169,6 +193,7 @@ pub(crate) struct Question {
     norm: f64,
     flat: f64,
     slot_of: SlotTable,
+    filter: GramFilter,
     /// Per run: a range of `uses`, and a range of `stems`.
     uses_of: Vec<(u32, u16)>,
     stems_of: Vec<(u32, u16)>,
@@ -194,6 +219,7 @@ impl Question {
             norm: 0.0,
             flat: FLAT * bm25::idf(corpus.len(), 0),
             slot_of: SlotTable::new(),
+            filter: GramFilter { bits: [0; 256] },
             uses_of: vec![(0, 0); corpus.runs.len()],
             stems_of: vec![(0, 0); corpus.runs.len()],
             uses: Vec::new(),
@@ -235,8 +261,9 @@ impl Question {
                     }
                     let known = substitutes.get(&token::term_hash(&token::stem(word)));
                     let word = known.map_or(word, String::as_str);
-                    grams(kind, word, |feature| {
-                        self.slot(feature);
+                    grams(kind, word, |gram| {
+                        self.filter.add(gram);
+                        self.slot(feature(GRAM, gram));
                     });
                     if kind == Kind::Word {
                         let stem = token::stem(word).into_owned();
@@ -259,6 +286,7 @@ impl Question {
             let first_use = self.uses.len();
             let first_stem = self.stems.len();
             let (uses, list, slot_of) = (&mut self.uses, &mut self.stems, &self.slot_of);
+            let grams_asked = &self.filter;
             let mut note = |feature: Feature| {
                 if let Some(slot) = slot_of.get(feature.bucket) {
                     uses.push(Use {
@@ -271,7 +299,11 @@ impl Question {
                 if kind == Kind::Whole {
                     return;
                 }
-                grams(kind, word, &mut note);
+                grams(kind, word, |gram| {
+                    if grams_asked.may_hold(gram) {
+                        note(feature(GRAM, gram));
+                    }
+                });
                 if kind == Kind::Word {
                     let stem = filter.stem(word);
                     if let Some((hash, stem)) = &stem {
