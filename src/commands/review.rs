@@ -1,6 +1,6 @@
 //! `review`: what is open, proven, and ready to graduate; and the learnings themselves.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
@@ -410,10 +410,11 @@ impl Cards {
         let mut recent: Vec<&(&Item, &Counts)> =
             passing.iter().filter(|(item, _)| served(item)).collect();
         recent.sort_by_key(|(item, counts)| std::cmp::Reverse((counts.score(), item.position)));
+        let verdicts = verdicts(snapshot);
         let quarantined = passing
             .iter()
             .filter(|(_, counts)| counts.quarantined)
-            .map(|(item, _)| quarantined(item, snapshot))
+            .map(|(item, _)| quarantined(item, verdicts.get(item.id.as_str()).copied()))
             .collect();
         let learnings = recent
             .iter()
@@ -541,17 +542,24 @@ fn learning(item: &Item, counts: &Counts) -> Value {
     })
 }
 
-/// A card that is kept out of recall, and what the gate said of it.
-fn quarantined(item: &Item, snapshot: &Snapshot) -> Value {
-    let said = snapshot.signals.iter().rev().find(|signal| {
-        signal.record.text("kind") == Some(QUARANTINED_CARD)
-            && signal.record.text("aha_id") == Some(&item.id)
-    });
+/// What the gate said last of each card it kept out, by card; one pass over the signals.
+fn verdicts(snapshot: &Snapshot) -> HashMap<&str, &Record> {
+    let said = snapshot
+        .signals
+        .iter()
+        .map(|signal| &signal.record)
+        .filter(|record| record.text("kind") == Some(QUARANTINED_CARD));
+    said.filter_map(|record| Some((record.text("aha_id")?, record)))
+        .collect()
+}
+
+/// A card that is kept out of recall, and why.
+fn quarantined(item: &Item, said: Option<&Record>) -> Value {
     json!({
         "id": item.id,
         "title": item.record.title(),
-        "why": said.and_then(|signal| signal.record.text("context")),
-        "ts": said.and_then(|signal| signal.record.ts()),
+        "why": said.and_then(|said| said.text("context")),
+        "ts": said.and_then(Record::ts),
         "read": format!("self-learning show {}", item.id),
         "release": format!("self-learning release --id {} --reason \"…\"", item.id),
     })
