@@ -86,7 +86,8 @@ const PASSAGE: u32 = u32::MAX;
 pub(crate) struct Run {
     /// Cards that hold the run.
     pub holders: u32,
-    first_token: u32,
+    /// Number of its first token in the corpus; the others follow.
+    pub first_token: u32,
     /// Tokens the run counts for in a card's length.
     tokens: u16,
     /// Features of the hashed embedding it has.

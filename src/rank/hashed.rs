@@ -15,7 +15,6 @@ use std::collections::HashMap;
 use super::bm25;
 use super::corpus::{Corpus, Piece, RunId};
 use super::query::Phrasing;
-use super::terms::StemFilter;
 use super::token::{self, Kind, Scratch};
 use super::tuning::Tuning;
 
@@ -126,6 +125,8 @@ fn pair(one: u64, other: u64) -> Feature {
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
     sum: f32,
+    /// Sign of the feature that came first.
+    sign: f32,
     weight: f32,
     holders: u32,
     /// Product of the question's value and the weight a card's value gets.
@@ -207,11 +208,13 @@ pub(crate) struct Question {
 }
 
 impl Question {
-    /// `substitutes`: known words that stand for stems no card knows.
+    /// `substitutes`: known words that stand for stems no card knows. `known_stems`: per token of the corpus the hash
+    /// of its stem where the question asks for it, else 0.
     pub(crate) fn new(
         corpus: &Corpus<'_>,
         phrasing: &Phrasing,
         substitutes: &HashMap<u64, String>,
+        known_stems: &[u64],
         tuning: &Tuning,
     ) -> Self {
         let mut question = Question {
@@ -229,30 +232,34 @@ impl Question {
             seen: Vec::new(),
             pair_weight: f64::from(tuning.pair_weight),
         };
-        let (order, texts) = question.read(phrasing, substitutes);
-        question.meet(corpus, &texts);
+        let order = question.read(phrasing, substitutes);
+        question.meet(corpus, known_stems, &order);
         question.weigh(corpus, &order);
         question
     }
 
     fn slot(&mut self, feature: Feature) -> usize {
+        let sign = if feature.negative { -1.0 } else { 1.0 };
         let next = self.slots.len() as u32;
         let slot = self.slot_of.get_or_insert(feature.bucket, next);
         if slot == next {
-            self.slots.push(Slot::default());
+            self.slots.push(Slot {
+                sign,
+                ..Slot::default()
+            });
         }
-        self.slots[slot as usize].sum += if feature.negative { -1.0 } else { 1.0 };
+        self.slots[slot as usize].sum += sign;
         slot as usize
     }
 
-    /// Enters n-grams and stems; returns the stems in order (`None` between pieces) and their texts.
+    /// Enters n-grams and stems; returns the stems in order with their slots, `None` between pieces.
     fn read(
         &mut self,
         phrasing: &Phrasing,
         substitutes: &HashMap<u64, String>,
-    ) -> (Vec<Option<(u64, usize)>>, Vec<String>) {
+    ) -> Vec<Option<(u64, usize)>> {
         let mut scratch = Scratch::default();
-        let (mut order, mut texts) = (Vec::new(), Vec::new());
+        let mut order = Vec::new();
         for piece in &phrasing.pieces {
             token::runs(&piece.text, |run| {
                 token::tokens_of_run(run, &mut scratch, |kind, word| {
@@ -269,53 +276,55 @@ impl Question {
                         let stem = token::stem(word).into_owned();
                         let slot = self.slot(feature(STEM, stem.as_bytes()));
                         order.push(Some((token::term_hash(&stem), slot)));
-                        texts.push(stem);
                     }
                 });
             });
             order.push(None);
         }
-        (order, texts)
+        order
     }
 
     /// Notes for every run of the cards which of the question's buckets it falls into.
-    fn meet(&mut self, corpus: &Corpus<'_>, stems: &[String]) {
-        let filter = StemFilter::new(stems.iter().map(String::as_str));
+    fn meet(&mut self, corpus: &Corpus<'_>, known_stems: &[u64], order: &[Option<(u64, usize)>]) {
+        let slot_of_stem: HashMap<u64, usize> = order.iter().flatten().copied().collect();
         let mut met: Vec<u32> = Vec::new();
         for (at, run) in corpus.runs.iter().enumerate() {
             let first_use = self.uses.len();
             let first_stem = self.stems.len();
-            let (uses, list, slot_of) = (&mut self.uses, &mut self.stems, &self.slot_of);
-            let grams_asked = &self.filter;
-            let mut note = |feature: Feature| {
-                if let Some(slot) = slot_of.get(feature.bucket) {
-                    uses.push(Use {
-                        slot,
-                        sign: if feature.negative { -1.0 } else { 1.0 },
-                    });
-                }
-            };
-            let mut enter = |kind: Kind, word: &str| {
+            let (uses, slot_of, filter) = (&mut self.uses, &self.slot_of, &self.filter);
+            for ((kind, word), &stem) in corpus
+                .tokens(run)
+                .zip(&known_stems[run.first_token as usize..])
+            {
                 if kind == Kind::Whole {
-                    return;
+                    continue;
                 }
                 grams(kind, word, |gram| {
-                    if grams_asked.may_hold(gram) {
-                        note(feature(GRAM, gram));
+                    if filter.may_hold(gram)
+                        && let feature = feature(GRAM, gram)
+                        && let Some(slot) = slot_of.get(feature.bucket)
+                    {
+                        uses.push(Use {
+                            slot,
+                            sign: if feature.negative { -1.0 } else { 1.0 },
+                        });
                     }
                 });
                 if kind == Kind::Word {
-                    let stem = filter.stem(word);
-                    if let Some((hash, stem)) = &stem {
-                        note(feature(STEM, stem.as_bytes()));
-                        list.push(*hash);
+                    let slot = if stem == 0 {
+                        None
                     } else {
-                        list.push(0);
+                        slot_of_stem.get(&stem)
+                    };
+                    if let Some(&slot) = slot {
+                        // The sum of a stem in the question has the sign of its feature.
+                        uses.push(Use {
+                            slot: slot as u32,
+                            sign: self.slots[slot].sign,
+                        });
                     }
+                    self.stems.push(if slot.is_some() { stem } else { 0 });
                 }
-            };
-            for (kind, word) in corpus.tokens(run) {
-                enter(kind, word);
             }
             met.clear();
             met.extend(self.uses[first_use..].iter().map(|used| used.slot));

@@ -157,15 +157,17 @@ pub(crate) struct Postings {
     pub holders: Vec<u32>,
     /// All (card, term) pairs, by card.
     pub rows: Vec<Posting>,
+    /// Per token of the corpus: the hash of its stem where that is one of the terms, else 0.
+    pub stems: Vec<u64>,
 }
 
 /// Set of the first two bytes of the terms asked for: stemming keeps them, so other runs need not be stemmed.
-pub(crate) struct StemFilter {
+struct StemFilter {
     bits: Vec<u64>,
 }
 
 impl StemFilter {
-    pub(crate) fn new<'t>(terms: impl Iterator<Item = &'t str>) -> Self {
+    fn new<'t>(terms: impl Iterator<Item = &'t str>) -> Self {
         let mut prefixes = StemFilter {
             bits: vec![0; 1024],
         };
@@ -192,15 +194,6 @@ impl StemFilter {
         }
     }
 
-    /// The stem of `token` and its hash, if it may be one of the terms.
-    pub(crate) fn stem<'t>(&self, token: &'t str) -> Option<(u64, std::borrow::Cow<'t, str>)> {
-        if !self.may_hold(token) {
-            return None;
-        }
-        let stem = token::stem(token);
-        Some((token::term_hash(&stem), stem))
-    }
-
     fn may_hold(&self, token: &str) -> bool {
         let key = Self::key(token);
         self.bits[key / 64] >> (key % 64) & 1 == 1
@@ -212,30 +205,33 @@ pub(crate) fn look_up(corpus: &Corpus<'_>, terms: &[(u64, &str)]) -> Postings {
     let mut postings = Postings {
         holders: vec![0; terms.len()],
         rows: Vec::new(),
+        stems: Vec::new(),
     };
     if terms.is_empty() {
         return postings;
     }
-    let prefixes = StemFilter::new(terms.iter().map(|(_, text)| *text));
+    let filter = StemFilter::new(terms.iter().map(|(_, text)| *text));
     let wanted: HashMap<u64, u32> = terms
         .iter()
         .enumerate()
         .map(|(at, (hash, _))| (*hash, at as u32))
         .collect();
+    postings.stems.reserve(corpus.runs.len() * 2);
     // Per run: 0, or one more than an index into `lists`.
     let mut list_of_run = vec![0_u32; corpus.runs.len()];
     let mut lists: Vec<Vec<u32>> = Vec::new();
     for (at, run) in corpus.runs.iter().enumerate() {
         let mut list: Vec<u32> = Vec::new();
-        let mut check = |token: &str| {
-            if prefixes.may_hold(token)
-                && let Some(&term) = wanted.get(&token::term_hash(&token::stem(token)))
-            {
-                list.push(term);
-            }
-        };
         for (_, token) in corpus.tokens(run) {
-            check(token);
+            let mut known = 0;
+            if filter.may_hold(token) {
+                let hash = token::term_hash(&token::stem(token));
+                if let Some(&term) = wanted.get(&hash) {
+                    list.push(term);
+                    known = hash;
+                }
+            }
+            postings.stems.push(known);
         }
         if !list.is_empty() {
             lists.push(list);
