@@ -29,7 +29,7 @@ pub struct Estimate {
     pub high: f64,
 }
 
-/// Figures over a set of questions.
+/// Figures over a set of questions. The order is judged without the floor, the floor by itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics {
     /// Questions with an answer in the cards.
@@ -42,6 +42,8 @@ pub struct Metrics {
     pub success_at_5: Estimate,
     /// Mean reciprocal rank of the first relevant hit among ten.
     pub mrr_at_10: Estimate,
+    /// The same of what is answered: a question that the floor refuses counts 0.
+    pub mrr_at_10_answered: Estimate,
     /// Normalised discounted cumulative gain among ten.
     pub ndcg_at_10: Estimate,
     /// Share of the relevant cards among ten.
@@ -90,15 +92,18 @@ fn measure(judged: &[&Judged]) -> Metrics {
     Metrics {
         answerable: answerable.len(),
         unanswerable: unanswerable.len(),
-        success_at_1: over(&|one| share(first(&one.ranked, &one.relevant, 1).is_some())),
-        success_at_5: over(&|one| share(first(&one.ranked, &one.relevant, 5).is_some())),
+        success_at_1: over(&|one| share(first(&one.unfloored, &one.relevant, 1).is_some())),
+        success_at_5: over(&|one| share(first(&one.unfloored, &one.relevant, 5).is_some())),
         mrr_at_10: over(&|one| {
-            first(&one.ranked, &one.relevant, 10).map_or(0.0, |at| 1.0 / (at + 1) as f64)
+            first(&one.unfloored, &one.relevant, 10).map_or(0.0, |at| 1.0 / (at + 1) as f64)
         }),
         ndcg_at_10: over(&ndcg),
+        mrr_at_10_answered: over(&|one| {
+            first(&one.ranked, &one.relevant, 10).map_or(0.0, |at| 1.0 / (at + 1) as f64)
+        }),
         recall_at_10: over(&|one| {
             let relevant: BTreeSet<&String> = one.relevant.iter().collect();
-            hits(&one.ranked, &one.relevant).len() as f64 / relevant.len() as f64
+            hits(&one.unfloored, &one.relevant).len() as f64 / relevant.len() as f64
         }),
         wrongly_refused: estimate(&among_five),
         wrongly_answered: estimate(&answered),
