@@ -136,7 +136,7 @@ fn ndcg(one: &Judged) -> f64 {
     let gain = |at: usize| 1.0 / ((at + 2) as f64).log2();
     let relevant: BTreeSet<&String> = one.relevant.iter().collect();
     let ideal: f64 = (0..relevant.len().min(10)).map(gain).sum();
-    hits(&one.ranked, &one.relevant)
+    hits(&one.unfloored, &one.relevant)
         .into_iter()
         .map(gain)
         .sum::<f64>()
@@ -203,9 +203,10 @@ mod tests {
             judged(&[], &[], &["b"]),
         ]);
         assert_eq!((metrics.answerable, metrics.unanswerable), (3, 2));
-        assert!((metrics.success_at_1.mean - 1.0 / 3.0).abs() < 1e-12);
-        assert!((metrics.mrr_at_10.mean - 0.5).abs() < 1e-12);
-        assert!((metrics.ndcg_at_10.mean - (1.0 + 1.0 / 3f64.log2()) / 3.0).abs() < 1e-12);
+        assert!((metrics.success_at_1.mean - 2.0 / 3.0).abs() < 1e-12);
+        assert!((metrics.mrr_at_10.mean - 2.5 / 3.0).abs() < 1e-12);
+        assert!((metrics.mrr_at_10_answered.mean - 0.5).abs() < 1e-12);
+        assert!((metrics.ndcg_at_10.mean - (2.0 + 1.0 / 3f64.log2()) / 3.0).abs() < 1e-12);
         assert!((metrics.wrongly_refused.mean - 1.0 / 3.0).abs() < 1e-12);
         assert!((metrics.wrongly_answered.mean - 0.5).abs() < 1e-12);
         assert!(categories.is_empty());
@@ -213,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_repeated_id_counts_once() {
-        let (metrics, _) = evaluate(&[judged(&["a", "b"], &["a", "a", "b"], &[])]);
+        let (metrics, _) = evaluate(&[judged(&["a", "b"], &[], &["a", "a", "b"])]);
         assert!((metrics.recall_at_10.mean - 1.0).abs() < 1e-12);
         assert!((metrics.ndcg_at_10.mean - 1.0).abs() < 1e-12);
     }
