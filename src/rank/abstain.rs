@@ -9,7 +9,7 @@
 //! *cosine*: of the hashed vectors; *words*: how many of the question's words the card holds, at most eight, one more
 //! when it holds all of them, so that a short question can be answered; *pairs*: share of the question's words that are
 //! character pairs, half of which straddle two words and rarely match; *cards*: the best of many cards agrees with
-//! anything by chance. Exponents are those of a logistic regression over development sets, each left out once, rounded.
+//! anything by chance. Exponents are those of a logistic regression over development sets, each left out once, rounded; the constant was set with all of them in view.
 
 use super::bm25::{self, Occurrence};
 use super::fuse::Parts;

@@ -8,7 +8,7 @@
 //! A feature that occurs c times has the value (1 + ln c) · weight: the weight is idf for n-grams and stems, 1.5 times the
 //! greater idf for pairs. A card's vector is never built: an inner product needs only the question's buckets, and the
 //! card's norm is taken from the number of its features, each weighted half of the greatest idf. (On the development
-//! sets this ranks as well as the exact norm, and costs a tenth.)
+//! sets this ranks as well as the exact norm, and costs far less.)
 
 use std::collections::HashMap;
 
