@@ -13,7 +13,7 @@ use super::{
 use crate::cli;
 use crate::ctx::Ctx;
 use crate::domain::card;
-use crate::domain::equivalence::{KeyTable, v1_key};
+use crate::domain::equivalence::{KeyTable, Sieve, v1_key};
 use crate::domain::fold::{self, LogKind};
 use crate::domain::ids;
 use crate::domain::json::{python_text, truthy};
@@ -268,6 +268,12 @@ impl Decider<'_> {
             .and_then(|event| self.event(event, default_skill.as_deref()));
         self.record_cards(payload.cards, default_skill.as_deref());
         self.record_recommendations(payload.recommendations, default_skill.as_deref());
+        // Refusals come first out of the gate; answers stand in the order of the items.
+        let rank = |item: &ItemResult| {
+            let kinds = ["event", "aha_card", "recommendation"];
+            (kinds.iter().position(|kind| *kind == item.kind), item.index)
+        };
+        self.out.results.sort_by_key(rank);
         let source = payload.usage_source.as_deref().unwrap_or("agent");
         let context = payload
             .usage_context
@@ -379,6 +385,18 @@ impl Decider<'_> {
         Some((item, map, verdict))
     }
 
+    /// The items of a list that may be recorded.
+    fn admit_all(
+        &mut self,
+        kind: &'static str,
+        items: Vec<Item>,
+    ) -> Vec<(Item, Map<String, Value>, guard::Verdict)> {
+        items
+            .into_iter()
+            .filter_map(|item| self.admit(kind, item))
+            .collect()
+    }
+
     fn refuse(
         &mut self,
         kind: &'static str,
@@ -454,14 +472,16 @@ impl Decider<'_> {
         if items.is_empty() {
             return;
         }
+        let admitted = self.admit_all("aha_card", items);
+        let sieve = Sieve::of(admitted.iter().map(|(_, map, _)| map));
         let mut keys = KeyTable::default();
         for line in self.snapshot.cards.lines() {
-            keys.insert(line.id, &line.record.0);
-        }
-        for item in items {
-            if let Some((item, map, verdict)) = self.admit("aha_card", item) {
-                self.card(&item, map, &verdict, default_skill, &mut keys);
+            if sieve.may_match(&line.record.0) {
+                keys.insert(line.id, &line.record.0);
             }
+        }
+        for (item, map, verdict) in admitted {
+            self.card(&item, map, &verdict, default_skill, &mut keys);
         }
     }
 
@@ -648,20 +668,21 @@ impl Decider<'_> {
         if items.is_empty() {
             return;
         }
+        let admitted = self.admit_all("recommendation", items);
+        let sieve = Sieve::of(admitted.iter().map(|(_, map, _)| map));
         let mut keys = KeyTable::default();
         // Closed ones do not stand in for new work, but rejected ones are remembered.
         for stored in &self.snapshot.recommendations.items {
-            if !matches!(
+            let closed = matches!(
                 recommendation::status(&stored.record),
                 RecommendationStatus::Done | RecommendationStatus::Deprecated
-            ) {
+            );
+            if !closed && sieve.may_match(&stored.record.0) {
                 keys.insert(&stored.id, &stored.record.0);
             }
         }
-        for item in items {
-            if let Some((item, map, verdict)) = self.admit("recommendation", item) {
-                self.recommendation(&item, map, &verdict, default_skill, &mut keys);
-            }
+        for (item, map, verdict) in admitted {
+            self.recommendation(&item, map, &verdict, default_skill, &mut keys);
         }
     }
 

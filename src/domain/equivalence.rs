@@ -4,7 +4,7 @@
 //! older v1 key (`title|when`), and a loose key over the words, so that a second space, a final
 //! period, a hyphen, another Unicode form or another word order do not make a second card.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -163,6 +163,53 @@ impl KeyTable {
     }
 }
 
+/// Tells cheaply which stored lines cannot be what a batch captures, so that no keys are made of them:
+/// equivalent titles and situations hold the same letters and digits, in whatever order.
+#[derive(Debug, Clone, Default)]
+pub struct Sieve {
+    /// `None` lets everything through.
+    wanted: Option<HashSet<u64>>,
+}
+
+impl Sieve {
+    pub fn of<'a>(captures: impl Iterator<Item = &'a Map<String, Value>>) -> Sieve {
+        Sieve {
+            wanted: captures.map(letters).collect(),
+        }
+    }
+
+    /// Whether a stored line may be equivalent to one of the captures.
+    pub fn may_match(&self, stored: &Map<String, Value>) -> bool {
+        match (&self.wanted, letters(stored)) {
+            (Some(wanted), Some(letters)) => wanted.contains(&letters),
+            _ => true,
+        }
+    }
+}
+
+/// The letters and digits of title and situation added up, without case or order; `None` for a record
+/// that is compared by more than these, or in more than ASCII.
+fn letters(map: &Map<String, Value>) -> Option<u64> {
+    if map.contains_key("key") {
+        return None;
+    }
+    let mut sum = 0_u64;
+    for field in ["title", "when_to_use"] {
+        match map.get(field) {
+            None | Some(Value::Null) => {}
+            Some(Value::String(text)) if text.is_ascii() => {
+                for byte in text.bytes().filter(u8::is_ascii_alphanumeric) {
+                    // A power keeps different sets of letters from adding up to the same by chance.
+                    let letter = u64::from(byte.to_ascii_lowercase()) * 2 + 1;
+                    sum = sum.wrapping_add(letter.pow(4));
+                }
+            }
+            Some(_) => return None,
+        }
+    }
+    (sum != 0).then_some(sum)
+}
+
 /// Share of words two texts have in common (Jaccard), 0 to 1; 1 when either is blank.
 pub fn word_overlap(left: &str, right: &str) -> f64 {
     let words = |text: &str| -> std::collections::BTreeSet<String> {
@@ -213,6 +260,11 @@ mod tests {
             let card = map(
                 json!({"title": title, "when_to_use": "HTTP 429 from the API", "primary_skill": "jira"}),
             );
+            let sieve = Sieve::of(std::iter::once(&card));
+            let first = map(
+                json!({"title": "Retry on rate limit", "when_to_use": "HTTP 429 from the API"}),
+            );
+            assert!(sieve.may_match(&first), "{title}");
             assert_eq!(stored.find(&card), Some("a"), "{title}");
         }
         let unassigned =
