@@ -7,6 +7,7 @@ use clap::Parser;
 use self_learning::cli::Cli;
 use self_learning::ctx::Ctx;
 use self_learning::error::Error;
+use self_learning::guard::secrets;
 use self_learning::render::Form;
 use self_learning::{Outcome, failure, run};
 
@@ -38,7 +39,9 @@ fn usage(error: &clap::Error) -> Outcome {
             ..Outcome::default()
         };
     }
+    // What was typed may be a secret in the wrong place.
     let text = error.to_string();
+    let text = secrets::redact(&text).0.into_owned();
     let arguments: Vec<String> = std::env::args().collect();
     let json = wants_json(&arguments);
     let message = text

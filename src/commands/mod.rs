@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod edit;
 pub mod evaluate;
 pub mod export_backport;
+mod gate;
 pub mod history;
 pub mod index;
 pub mod init;
@@ -265,7 +266,7 @@ impl Snapshot {
     }
 }
 
-/// Append a batch and rebuild INDEX.md. What is appended is acknowledged even when the index, which can
+/// Append a batch, past the last gate, and rebuild INDEX.md. The only caller of [`Locked::append`]. What is appended is acknowledged even when the index, which can
 /// be made again, cannot be written: then a note says so.
 ///
 /// # Errors
@@ -276,13 +277,14 @@ pub fn commit(
     snapshot: &mut Snapshot,
     batch: &Batch,
 ) -> Result<Vec<String>> {
-    locked.append(batch)?;
-    snapshot.apply_batch(batch);
+    let (batch, mut notes) = gate::pass(ctx, snapshot, batch);
+    locked.append(&batch)?;
+    snapshot.apply_batch(&batch);
     let text = index_md::render(&index::of(snapshot, ctx));
-    Ok(match locked.write_index(&text) {
-        Ok(()) => Vec::new(),
-        Err(error) => vec![format!("INDEX.md was not rebuilt: {}", error.message)],
-    })
+    if let Err(error) = locked.write_index(&text) {
+        notes.push(format!("INDEX.md was not rebuilt: {}", error.message));
+    }
+    Ok(notes)
 }
 
 /// The stored id that was meant, or an error with the nearest ones.

@@ -3,6 +3,8 @@
 mod crash;
 mod docs;
 mod fold;
+#[path = "../../fuzz/bodies.rs"]
+mod fuzz_bodies;
 #[path = "../../benches/store.rs"]
 mod generate;
 mod graduate;
@@ -10,5 +12,6 @@ mod guard;
 mod patch;
 mod race;
 mod rank;
+mod safety;
 mod support;
 mod tidy;

@@ -1,0 +1,136 @@
+//! The last gate before a log. [`commit`](super::commit) sends every batch through it, whichever verb made the batch, so a
+//! verb that forgets to ask the guard still stores no secret, nothing hidden, and no unflagged command to its reader.
+//!
+//! Verbs judge their input themselves as well, to refuse it with a reason. Here nothing is refused: much of a batch is stored
+//! text carried along (a new status on a card of another writer), and sizes and shapes of such text are tolerated.
+
+use super::{Snapshot, Target, signal_record};
+use crate::ctx::Ctx;
+use crate::domain::fold::LogKind;
+use crate::domain::record::Record;
+use crate::domain::score::{QUARANTINED_CARD, RELEASED_CARD};
+use crate::domain::tombstone;
+use crate::guard;
+use crate::store::Batch;
+
+/// Fields in which two versions of a card may differ and still say the same.
+const STATE_FIELDS: [&str; 6] = [
+    "ts",
+    "last_touched_ts",
+    "status",
+    "scope",
+    "shareable",
+    "primary_skill",
+];
+
+/// What the guard calls the records of a log.
+pub fn guard_kind(kind: LogKind) -> guard::Kind {
+    match kind {
+        LogKind::Events => guard::Kind::Event,
+        LogKind::Cards => guard::Kind::Card,
+        LogKind::Recommendations => guard::Kind::Recommendation,
+        LogKind::Signals => guard::Kind::Signal,
+        LogKind::Backports => guard::Kind::Backport,
+    }
+}
+
+/// The batch as it may be appended, and what was changed in it, in words. A clean record keeps every byte.
+pub fn pass(ctx: &Ctx, snapshot: &Snapshot, batch: &Batch) -> (Batch, Vec<String>) {
+    let mut notes = Vec::new();
+    let mut flags = Vec::new();
+    let mut passed = Batch::new();
+    for (kind, records) in batch {
+        let mut judged: Vec<Record> = Vec::with_capacity(records.len());
+        for record in records {
+            let (record, verdict) = judge(*kind, record, &mut notes);
+            if *kind == LogKind::Cards
+                && verdict.is_quarantined()
+                && let Some(flag) = flag(ctx, snapshot, batch, &judged, &record, &verdict)
+            {
+                notes.push(format!(
+                    "{} is quarantined: its text commands the reader",
+                    record.id().unwrap_or_default()
+                ));
+                flags.push(flag);
+            }
+            judged.push(record);
+        }
+        passed.insert(*kind, judged);
+    }
+    if !flags.is_empty() {
+        passed.entry(LogKind::Signals).or_default().extend(flags);
+    }
+    (passed, notes)
+}
+
+fn judge(kind: LogKind, record: &Record, notes: &mut Vec<String>) -> (Record, guard::Verdict) {
+    let mut admitted = record.0.clone();
+    let options = guard::Options {
+        strip_invisible: true,
+    };
+    let verdict = guard::admit(&mut admitted, guard_kind(kind), options);
+    let stripped = !verdict.notes.is_empty();
+    if (verdict.redactions.is_empty() && !stripped) || tombstone::digest_of(record).is_some() {
+        return (record.clone(), verdict);
+    }
+    let record = Record(admitted);
+    let id = record.id().unwrap_or_default();
+    for found in &verdict.redactions {
+        let note = format!("{id}: a secret ({}) in `{}` was masked", found.class, found.path);
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    notes.extend(verdict.notes.iter().map(|note| format!("{id}: {note}")));
+    (record, verdict)
+}
+
+/// The signal that keeps a card out of recall, when its text is new and nobody has judged it yet.
+fn flag(
+    ctx: &Ctx,
+    snapshot: &Snapshot,
+    batch: &Batch,
+    earlier: &[Record],
+    record: &Record,
+    verdict: &guard::Verdict,
+) -> Option<Record> {
+    let id = record.id()?;
+    if snapshot.totals().card(&id).quarantined {
+        return None;
+    }
+    let signals = batch.get(&LogKind::Signals).into_iter().flatten();
+    let judged = signals
+        .filter(|signal| signal.text("aha_id") == Some(&id))
+        .any(|signal| {
+            matches!(
+                signal.text("kind"),
+                Some(QUARANTINED_CARD | RELEASED_CARD)
+            )
+        });
+    let before = earlier
+        .iter()
+        .rev()
+        .find(|earlier| earlier.id().as_deref() == Some(&id))
+        .or_else(|| snapshot.cards.get(&id).map(|item| &item.record));
+    if judged || before.is_some_and(|before| said(before) == said(record)) {
+        return None;
+    }
+    let context = format!("score {}", verdict.directive.score);
+    let target = Target::Card(&id);
+    Some(signal_record(
+        ctx,
+        QUARANTINED_CARD,
+        target,
+        "guard",
+        Some(&context),
+    ))
+}
+
+/// What a card says, its state left out.
+fn said(record: &Record) -> serde_json::Map<String, serde_json::Value> {
+    let mut map = record.0.clone();
+    for field in STATE_FIELDS {
+        map.shift_remove(field);
+    }
+    map
+}
