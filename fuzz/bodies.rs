@@ -16,7 +16,13 @@ use self_learning::domain::time::Timestamp;
 use self_learning::guard::invisible;
 use serde_json::{Value, json};
 
-const LOGS: [&str; 5] = ["events", "aha_cards", "recommendations", "signals", "backports"];
+const LOGS: [&str; 5] = [
+    "events",
+    "aha_cards",
+    "recommendations",
+    "signals",
+    "backports",
+];
 
 /// What audit may never find in a store that only `record` has written.
 const KEPT_OUT: [&str; 4] = ["secret", "invisible_text", "too_long", "too_deep"];
@@ -68,7 +74,10 @@ impl Place {
     }
 
     fn empty(&self) {
-        for entry in fs::read_dir(self.folder.path()).expect("a folder").flatten() {
+        for entry in fs::read_dir(self.folder.path())
+            .expect("a folder")
+            .flatten()
+        {
             let path = entry.path();
             let _ = if path.is_dir() {
                 fs::remove_dir_all(&path)
@@ -152,12 +161,23 @@ pub fn log(bytes: &[u8]) {
     in_place(|place| {
         // A few cards of ours, so that signals and recommendations have something to be about.
         let base = br#"{"id": "aha_base00000001", "title": "Quote the version", "when_to_use": "YAML loses a zero", "ts": "2026-03-01T09:00:00Z"}"#;
-        write(&place.ctx.store.join("aha_cards.jsonl"), &[&base[..], b"\n"].concat());
+        write(
+            &place.ctx.store.join("aha_cards.jsonl"),
+            &[&base[..], b"\n"].concat(),
+        );
         let name = LOGS[usize::from(*kind) % LOGS.len()];
         write(&place.ctx.store.join(format!("{name}.jsonl")), rest);
         let ask: &[&[&str]] = &[
             &["list"],
-            &["list", "--all", "--history", "--limit", "0", "--format", "table"],
+            &[
+                "list",
+                "--all",
+                "--history",
+                "--limit",
+                "0",
+                "--format",
+                "table",
+            ],
             &["list", "--query", "quote version", "--format", "markdown"],
             &["review", "--format", "json"],
             &["review", "--format", "summary"],
@@ -190,7 +210,11 @@ pub fn log(bytes: &[u8]) {
         let (again, _) = place.json(&["repair"], b"");
         let counts = &again["counts"];
         assert_eq!(
-            (&counts["aha_updates"], &counts["rec_updates"], &counts["recovered"]),
+            (
+                &counts["aha_updates"],
+                &counts["rec_updates"],
+                &counts["recovered"]
+            ),
             (&json!(0), &json!(0), &json!(0)),
             "{again}"
         );
@@ -249,7 +273,15 @@ pub fn card(bytes: &[u8]) {
 }
 
 fn there_and_back(place: &Place, list: &str, ids: &[String], into: &str, skill: &[u8]) {
-    let export = ["export-backport", "--skill-path", "skills/ci", "--ids", list, "--into", into];
+    let export = [
+        "export-backport",
+        "--skill-path",
+        "skills/ci",
+        "--ids",
+        list,
+        "--into",
+        into,
+    ];
     let (plan, code) = place.json(&export, b"");
     if code != 0 {
         // Refused by the gate: then nothing may have changed.
@@ -266,7 +298,9 @@ fn there_and_back(place: &Place, list: &str, ids: &[String], into: &str, skill: 
         // Everything that was there is still there, in order.
         let text = String::from_utf8_lossy(&written).into_owned();
         let markers = text.matches("<!-- self-learning:").count();
-        let own = String::from_utf8_lossy(skill).matches("<!-- self-learning:").count();
+        let own = String::from_utf8_lossy(skill)
+            .matches("<!-- self-learning:")
+            .count();
         assert!(markers >= own, "{text}");
     }
     let (found, code) = place.json(&["backport-inspect", "--skill-path", "skills/ci"], b"");
@@ -284,7 +318,13 @@ fn there_and_back(place: &Place, list: &str, ids: &[String], into: &str, skill: 
     wanted.sort_unstable();
     assert_eq!(seen, wanted, "{found}");
     let id = plan["backport_id"].as_str().expect("an id");
-    let revert = ["export-backport", "--skill-path", "skills/ci", "--revert", id];
+    let revert = [
+        "export-backport",
+        "--skill-path",
+        "skills/ci",
+        "--revert",
+        id,
+    ];
     let (planned, code) = place.json(&revert, b"");
     assert_eq!(code, 0, "{planned}");
     let sha256 = planned["plan_sha256"].as_str().expect("a digest");

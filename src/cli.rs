@@ -288,7 +288,7 @@ pub struct Eval {
     /// Cards, one JSON object per line
     #[arg(long, value_name = "FILE")]
     pub cards: String,
-    /// Questions, one per line: {\"id\",\"text\",\"relevant\":[ids],\"category\"}
+    /// Questions, one per line: objects with id, text, relevant (ids) and category
     #[arg(long, value_name = "FILE")]
     pub queries: String,
     /// Print the ranked ids of each question, one JSON object per line, instead of the figures
@@ -637,9 +637,9 @@ pub struct Doctor {
   self-learning export-backport --skill-path skills/ci --ids aha_a12a6597c099 --into gotchas
   self-learning export-backport --skill-path skills/ci --revert slbp_20260303T090000Z_5b70a1 --make-diff")]
 pub struct ExportBackport {
-    /// Folder of the skill, holding SKILL.md
-    #[arg(long, value_name = "DIR")]
-    pub skill_path: String,
+    /// Folder of the skill, holding SKILL.md; --revert finds it in the log
+    #[arg(long, value_name = "DIR", required_unless_present = "revert")]
+    pub skill_path: Option<String>,
     /// Card ids, comma-separated
     #[arg(long, value_name = "IDS", required_unless_present = "revert")]
     pub ids: Vec<String>,

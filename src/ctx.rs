@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use crate::domain::time::Timestamp;
+use crate::error::{Error, Kind, Result};
 
 /// Where one run happens.
 #[derive(Debug, Clone)]
@@ -46,12 +47,13 @@ impl Ctx {
     /// Read the surroundings.
     ///
     /// # Errors
-    /// A message when the working directory is gone or `SELF_LEARNING_NOW` is no time.
-    pub fn from_environment() -> Result<Ctx, String> {
+    /// When the working directory is gone or `SELF_LEARNING_NOW` is no time.
+    pub fn from_environment() -> Result<Ctx> {
         let variable = |name: &str| env_text(name).filter(|text| !text.is_empty());
         let now = match variable("SELF_LEARNING_NOW") {
             Some(text) => Timestamp::parse(&text).ok_or_else(|| {
-                format!("SELF_LEARNING_NOW is no time: `{text}` (expected 2026-01-31T12:00:00Z)")
+                Error::usage(format!("SELF_LEARNING_NOW is no time: `{text}`"))
+                    .hint("unset it, or write it like 2026-01-31T12:00:00Z")
             })?,
             None => clock(),
         };
@@ -60,8 +62,14 @@ impl Ctx {
             .or_else(|| variable("USER"))
             .or_else(|| variable("USERNAME"));
         let user = user_slug(given_user.as_deref().unwrap_or("default"));
-        let cwd = std::env::current_dir()
-            .map_err(|error| format!("the working directory cannot be read: {error}"))?;
+        let cwd = std::env::current_dir().map_err(|error| {
+            Error::new(
+                Kind::Failed,
+                "no_working_directory",
+                format!("the working directory is gone: {error}"),
+            )
+            .hint("go to a folder that exists: cd ~")
+        })?;
         let cwd = fs::canonicalize(&cwd).unwrap_or(cwd);
         let places = match variable("SELF_LEARNING_REPO_ROOT") {
             Some(text) => {

@@ -32,7 +32,7 @@ pub struct Error {
     /// The next command to type.
     pub hint: Option<String>,
     /// More for programs, under `error.details`.
-    pub details: Option<Value>,
+    pub details: Option<Box<Value>>,
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -95,7 +95,7 @@ impl Error {
 
     #[must_use]
     pub fn details(mut self, details: impl Into<Value>) -> Error {
-        self.details = Some(details.into());
+        self.details = Some(Box::new(details.into()));
         self
     }
 

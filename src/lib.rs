@@ -48,7 +48,7 @@ pub struct Outcome {
 
 /// Run one parsed command line.
 pub fn run(cli: &Cli, ctx: &Ctx, stdin: &mut dyn Read) -> Outcome {
-    let form = form(&cli.command, ctx);
+    let form = form(&cli.command, ctx.stdout_terminal);
     let style = Style {
         width: ctx.width,
         color: ctx.color,
@@ -86,7 +86,8 @@ pub fn failure(error: &Error, form: Form) -> Outcome {
     }
 }
 
-fn form(command: &Command, ctx: &Ctx) -> Form {
+/// How a command prints: as asked, else for people on a terminal and for programs elsewhere.
+pub fn form(command: &Command, terminal: bool) -> Form {
     let output = match command {
         Command::Init(args) => &args.output,
         Command::Record(args) => &args.output,
@@ -124,7 +125,7 @@ fn form(command: &Command, ctx: &Ctx) -> Form {
         Some(Format::Json) => Form::Json,
         Some(Format::Table) => Form::Text,
         Some(Format::Markdown) => Form::Markdown,
-        None if ctx.stdout_terminal => Form::Text,
+        None if terminal => Form::Text,
         None => Form::Json,
     }
 }

@@ -3,19 +3,19 @@
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use self_learning::cli::Cli;
 use self_learning::ctx::Ctx;
 use self_learning::error::Error;
 use self_learning::guard::secrets;
 use self_learning::render::Form;
-use self_learning::{Outcome, failure, run};
+use self_learning::{Outcome, failure, form, run};
 
 fn main() -> ExitCode {
     let outcome = match Cli::try_parse() {
         Ok(cli) => match Ctx::from_environment() {
             Ok(ctx) => run(&cli, &ctx, &mut io::stdin().lock()),
-            Err(message) => failure(&Error::usage(message), Form::Text),
+            Err(error) => failure(&error, form(&cli.command, io::stdout().is_terminal())),
         },
         Err(error) => usage(&error),
     };
@@ -42,19 +42,24 @@ fn usage(error: &clap::Error) -> Outcome {
     // What was typed may be a secret in the wrong place.
     let text = error.to_string();
     let text = secrets::redact(&text).0.into_owned();
-    let arguments: Vec<String> = std::env::args().collect();
+    // Arguments need not be text; a complaint about that must not fail itself.
+    let arguments: Vec<String> = std::env::args_os()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
     let json = wants_json(&arguments);
     let message = text
-        .lines()
+        .split("\n\n")
         .next()
         .unwrap_or_default()
         .trim_start_matches("error: ");
+    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let form = if json { Form::Json } else { Form::Text };
-    let hint = arguments
+    let verb = arguments
         .get(1)
-        .map_or("self-learning --help".to_owned(), |verb| {
-            format!("self-learning {verb} --help")
-        });
+        .filter(|verb| Cli::command().find_subcommand(verb).is_some());
+    let hint = verb.map_or("self-learning --help".to_owned(), |verb| {
+        format!("self-learning {verb} --help")
+    });
     let mut outcome = failure(&Error::usage(message).hint(hint), form);
     outcome.stderr = text;
     outcome
@@ -64,12 +69,13 @@ fn usage(error: &clap::Error) -> Outcome {
 fn wants_json(arguments: &[String]) -> bool {
     let mut named = None;
     for (position, argument) in arguments.iter().enumerate() {
-        let Some(rest) = argument.strip_prefix("--f") else {
-            continue;
+        let (name, value) = match argument.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (argument.as_str(), arguments.get(position + 1).cloned()),
         };
-        match rest.split_once('=') {
-            Some((_, value)) => named = Some(value.to_owned()),
-            None => named = arguments.get(position + 1).cloned(),
+        // Any beginning of the option will do, as for the parser.
+        if name.len() > 2 && "--format".starts_with(name) {
+            named = value;
         }
     }
     let text_by_default = ["review", "schema", "completions", "man", "tour"];

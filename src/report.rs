@@ -515,6 +515,8 @@ pub struct ExportBackport {
     pub patch_path: Option<String>,
     /// The command that writes this plan.
     pub apply_command: Option<String>,
+    /// The command that takes it back.
+    pub revert_command: Option<String>,
     pub notes: Vec<String>,
     #[serde(skip)]
     pub diff: String,

@@ -252,12 +252,12 @@ pub fn scan(bytes: &[u8], family: Family) -> Scan {
     let mut scan = Scan::default();
     let mut reader = Reader::default();
     let mut open: Option<(Block, Vec<(usize, usize)>)> = None;
-    for index in 0..lines.len() {
-        let line = lines[index];
-        let text = &bytes[line.start..line.end];
+    for (index, slot) in lines.iter_mut().enumerate() {
+        let line = *slot;
+        let text = line.text(bytes);
         if index < frontmatter {
             reader.skip();
-            lines[index].place = Place::Frontmatter;
+            slot.place = Place::Frontmatter;
             continue;
         }
         let found = marker(text);
@@ -287,7 +287,7 @@ pub fn scan(bytes: &[u8], family: Family) -> Scan {
             continue;
         }
         let place = reader.clone().read(text);
-        lines[index].place = place;
+        slot.place = place;
         if place != Place::Text {
             reader.read(text);
             continue;

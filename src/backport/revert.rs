@@ -220,7 +220,7 @@ fn piecewise(
     let remaining = changes[1]
         .new
         .as_deref()
-        .map(|bytes| reference::read(bytes))
+        .map(reference::read)
         .filter(|file| !file.ids().is_empty());
     let successor = remaining.as_ref().and_then(|file| {
         file.scan

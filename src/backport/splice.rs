@@ -75,6 +75,12 @@ pub fn insert(bytes: &[u8], spot: &Spot, text: &str, ends: LineEnd) -> Vec<u8> {
         "\n".repeat(spot.after)
     );
     let mut out = bytes[..spot.at].to_vec();
+    // Behind a carriage return a line feed alone would become one line end with it, and be taken for
+    // one when the block goes again.
+    let text = match out.last() {
+        Some(b'\r') if spot.glue > 0 && ends == LineEnd::Lf => format!("\r{text}"),
+        _ => text,
+    };
     out.extend_from_slice(&ends.apply(&text));
     out.extend_from_slice(&bytes[spot.at..]);
     out
@@ -225,7 +231,7 @@ mod tests {
         remove_block(bytes, &scan, scan.block(id).expect("the block"))
     }
 
-    const FILES: [&str; 15] = [
+    const FILES: [&str; 17] = [
         "",
         "\n",
         "a",
@@ -241,6 +247,8 @@ mod tests {
         "\u{feff}a",
         "a\n```\nopen",
         "```\nopen\n",
+        "\n\n\r",
+        "a\r",
     ];
 
     #[test]

@@ -12,7 +12,7 @@ use super::{Snapshot, Target as SignalTarget, commit, signal_record};
 use crate::backport::bundle::{self, Approval};
 use crate::backport::gate::{DIRECTIVE, Finding, Trust, Verdict};
 use crate::backport::plan::{Card, Refusal};
-use crate::backport::{REFERENCE_PATH, SKILL_PATH, Target};
+use crate::backport::{Change, REFERENCE_PATH, SKILL_PATH, Target};
 use crate::ctx::Ctx;
 use crate::domain::card;
 use crate::domain::fold::LogKind;
@@ -509,21 +509,29 @@ pub fn recover(
     Ok(notes)
 }
 
+/// What is to be written, and what follows from it.
+pub struct Intent<'a> {
+    pub changes: &'a [Change],
+    /// Folders that go when they are empty afterwards.
+    pub removable: &'a [&'a str],
+    pub aftermath: &'a Aftermath,
+    /// The command that plans anew, for when something is in the way.
+    pub replan: &'a str,
+}
+
 /// Write the changes, log them, and let go of the journal.
 ///
 /// # Errors
 /// When the skill cannot be written (it is as before then), or the log cannot (the next run logs it).
 pub fn write(
     skill: &Skill,
-    changes: &[crate::backport::Change],
-    removable: &[&str],
-    record: &Aftermath,
+    intent: &Intent<'_>,
     locked: &mut Locked<'_>,
     snapshot: &mut Snapshot,
     ctx: &Ctx,
-    replan: &str,
 ) -> Result<Vec<String>> {
-    let changes: Vec<FileChange> = changes
+    let changes: Vec<FileChange> = intent
+        .changes
         .iter()
         .map(|change| FileChange {
             path: change.path.to_owned(),
@@ -531,11 +539,17 @@ pub fn write(
             new: change.new.clone(),
         })
         .collect();
-    transaction::write(&skill.folder, &changes, removable, &record.payload())
-        .map_err(|failure| write_failure(failure, skill, replan))?;
-    let batch = record.batch(snapshot, ctx);
+    transaction::write(
+        &skill.folder,
+        &changes,
+        intent.removable,
+        &intent.aftermath.payload(),
+    )
+    .map_err(|failure| write_failure(failure, skill, intent.replan))?;
+    let batch = intent.aftermath.batch(snapshot, ctx);
     let notes = commit(ctx, locked, snapshot, &batch)?;
-    transaction::finish(&skill.folder).map_err(|failure| write_failure(failure, skill, replan))?;
+    transaction::finish(&skill.folder)
+        .map_err(|failure| write_failure(failure, skill, intent.replan))?;
     Ok(notes)
 }
 

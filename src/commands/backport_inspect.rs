@@ -83,7 +83,7 @@ fn finding_error(found: &Inspection, args: &cli::BackportInspect) -> Error {
 fn adopt(wanted: &str, skill: &Skill, ctx: &Ctx, notes: &mut Vec<String>) -> Result<Value> {
     let store = project_store(ctx);
     let mut locked = store.lock(ctx.lock_wait)?;
-    let mut snapshot = Snapshot::load(&store)?;
+    let mut snapshot = Snapshot::load(&locked)?;
     let id = find_id("Aha Card", "aha_", wanted, snapshot.cards.ids())?;
     let target = skill.read()?;
     let scan = markers::scan(

@@ -8,7 +8,7 @@ use super::payload;
 use super::status::admitted_note;
 use super::{
     Done, Snapshot, Target, card_fields, commit, find_id, place, project_store, read_input,
-    signal_record,
+    refuse_purged, signal_record,
 };
 use crate::cli;
 use crate::ctx::Ctx;
@@ -42,6 +42,7 @@ pub fn run(args: &cli::Edit, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
     let previous_rev = item.versions;
     check_rev(args.if_rev, previous_rev, &id)?;
     let old = item.record.clone();
+    refuse_purged(&id, &old)?;
     let mut new = apply(&old, &changes, args);
     let verdict = guard::admit(&mut new.0, guard::Kind::Card, guard::Options::default());
     if let Some(refusal) = verdict.refusals.first() {
@@ -119,6 +120,14 @@ fn changes(args: &cli::Edit, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Map<Stri
     let mut map = Map::new();
     if let Some(name) = &args.from {
         let text = payload::decode(&read_input(name, ctx, stdin)?)?;
+        if text.trim().is_empty() {
+            return Err(
+                Error::refused("no_input", "`--from` got no input").hint(format!(
+                    "echo '{{\"problem\": \"…\"}}' | self-learning edit --id {} --from -",
+                    args.id
+                )),
+            );
+        }
         let Value::Object(fields) = payload::parse_json(&text, &mut Vec::new())? else {
             return Err(
                 Error::refused("wrong_shape", "`--from` takes one JSON object of fields")
@@ -140,6 +149,22 @@ fn changes(args: &cli::Edit, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Map<Stri
         map = fields;
     }
     map.extend(card_fields(&args.card));
+    // Readers take any other word for `project`, so it would not say what it means to.
+    if let Some(scope) = map.get("scope").filter(|scope| !scope.is_null())
+        && !matches!(scope.as_str(), Some("project" | "portable"))
+    {
+        return Err(
+            Error::refused("unknown_scope", format!("the scope {scope} is not known"))
+                .hint("one of: project, portable"),
+        );
+    }
+    if map
+        .get("title")
+        .is_some_and(|title| python_text(title).trim().is_empty() || title.is_null())
+    {
+        return Err(Error::refused("no_title", "a card needs a title")
+            .hint("give the new one: --title \"…\""));
+    }
     if map.contains_key("primary_skill") {
         let skill = normal::skill(map.get("primary_skill"));
         map.insert("primary_skill".to_owned(), Value::from(skill));

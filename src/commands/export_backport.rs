@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::backport::{self as shared, Aftermath, Consent, Skill};
-use super::{Done, Snapshot, place, project_store};
+use super::backport::{self as shared, Aftermath, Consent, Intent, Skill};
+use super::{Done, Snapshot, place, project_store, revert_backport};
 use crate::backport::bundle::{self, Entry};
 use crate::backport::gate::{Rules, shell_quoted};
 use crate::backport::history::History;
 use crate::backport::plan::{self, Card, Options, Plan};
-use crate::backport::revert::{self, Revert, RevertRefusal};
 use crate::backport::skill::Placement;
 use crate::backport::{REFERENCE_PATH, Target};
 use crate::cli;
@@ -27,17 +26,19 @@ use crate::store::{Batch, Locked, Store, paths, replace};
 
 pub fn run(args: &cli::ExportBackport, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
     match &args.revert {
-        Some(id) => run_revert(args, id, ctx, stdin),
+        Some(id) => revert_backport::run(args, id, ctx, stdin),
         None => run_export(args, ctx, stdin),
     }
 }
 
 /// Everything a plan is made from, as one moment saw it.
-struct Scene<'a> {
-    args: &'a cli::ExportBackport,
-    ctx: &'a Ctx,
-    skill: Skill,
-    store: Store,
+pub(super) struct Scene<'a> {
+    pub(super) args: &'a cli::ExportBackport,
+    /// The skill's folder as it was given, or as the log has it.
+    pub(super) given: String,
+    pub(super) ctx: &'a Ctx,
+    pub(super) skill: Skill,
+    pub(super) store: Store,
 }
 
 impl Scene<'_> {
@@ -111,11 +112,11 @@ impl Scene<'_> {
     }
 
     /// The command line of this run without `--apply` and what goes with it.
-    fn command(&self) -> String {
+    pub(super) fn command(&self) -> String {
         let args = self.args;
         let mut out = format!(
             "self-learning export-backport --skill-path {}",
-            shell_quoted(&self.typed_path())
+            shell_quoted(&self.given)
         );
         match &args.revert {
             Some(id) => out.push_str(&format!(" --revert {}", shell_quoted(id))),
@@ -143,26 +144,21 @@ impl Scene<'_> {
         out
     }
 
-    /// As given: it is typed in the same place again.
-    fn typed_path(&self) -> String {
-        self.args.skill_path.clone()
-    }
-
-    fn apply_command(&self, sha256: &str) -> String {
+    pub(super) fn apply_command(&self, sha256: &str) -> String {
         format!("{} --apply --plan {sha256}", self.command())
     }
 
-    fn open(&self) -> Result<(Locked<'_>, Snapshot, Vec<String>)> {
+    pub(super) fn open(&self) -> Result<(Locked<'_>, Snapshot, Vec<String>)> {
         // Always in this order, so that two runs cannot wait for each other.
         self.skill.folder.lock(self.ctx.lock_wait)?;
         let mut locked = self.store.lock(self.ctx.lock_wait)?;
-        let mut snapshot = Snapshot::load(&self.store)?;
+        let mut snapshot = Snapshot::load(&locked)?;
         let notes = shared::recover(&self.skill, &mut locked, &mut snapshot, self.ctx)?;
         Ok((locked, snapshot, notes))
     }
 }
 
-fn write_file(path: &Path, bytes: &[u8], store: &Store) -> Result<()> {
+pub(super) fn write_file(path: &Path, bytes: &[u8], store: &Store) -> Result<()> {
     paths::refuse_links(&store.trusted_above, path)?;
     let folder = path.parent().unwrap_or(path);
     let mut builder = std::fs::DirBuilder::new();
@@ -212,9 +208,11 @@ fn chosen(wanted: &[String], all: &std::collections::BTreeMap<String, Card>) -> 
 }
 
 fn run_export(args: &cli::ExportBackport, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
-    let skill = Skill::open(&args.skill_path, args.allow_outside, ctx)?;
+    let given = args.skill_path.clone().unwrap_or_default();
+    let skill = Skill::open(&given, args.allow_outside, ctx)?;
     let scene = Scene {
         args,
+        given,
         ctx,
         skill,
         store: project_store(ctx),
@@ -254,10 +252,7 @@ fn run_export(args: &cli::ExportBackport, ctx: &Ctx, stdin: &mut dyn Read) -> Re
 
 /// What the person is shown before being asked.
 fn shown(plan: &Plan, ctx: &Ctx) -> String {
-    let mut out = render::backport::diff(
-        &String::from_utf8_lossy(&plan.patch),
-        ctx.color || (ctx.stderr_terminal && ctx.color),
-    );
+    let mut out = render::backport::diff(&String::from_utf8_lossy(&plan.patch), ctx.color);
     out.push('\n');
     for verdict in &plan.verdicts {
         out.push_str(&format!(
@@ -359,7 +354,7 @@ fn apply(scene: &Scene<'_>, consent: &Consent, approved: Option<&str>) -> Result
     let folder = scene.write_bundle(&plan, &locked)?;
     let approval = shared::approval(consent, scene.ctx);
     let at = scene.ctx.now.to_text();
-    let record = Aftermath {
+    let aftermath = Aftermath {
         line: bundle::log_line(
             &plan,
             &Entry {
@@ -384,13 +379,15 @@ fn apply(scene: &Scene<'_>, consent: &Consent, approved: Option<&str>) -> Result
     };
     notes.extend(shared::write(
         &scene.skill,
-        &plan.changes,
-        &[],
-        &record,
+        &Intent {
+            changes: &plan.changes,
+            removable: &[],
+            aftermath: &aftermath,
+            replan: &scene.command(),
+        },
         &mut locked,
         &mut snapshot,
         scene.ctx,
-        &scene.command(),
     )?);
     Ok(report(
         scene,
@@ -527,206 +524,15 @@ fn report(
         approval,
         patch_path: patch_path.map(|path| path.display().to_string()),
         apply_command: waiting.then(|| scene.apply_command(&plan.sha256)),
+        revert_command: (applied && !plan.is_noop()).then(|| {
+            let path = shell_quoted(&scene.given);
+            format!(
+                "self-learning export-backport --skill-path {path} --revert {}",
+                plan.options.backport_id
+            )
+        }),
         notes,
         diff: String::from_utf8_lossy(&plan.patch).into_owned(),
-        diagnostics: snapshot.damage(),
-    }))
-    .into()
-}
-
-fn run_revert(
-    args: &cli::ExportBackport,
-    id: &str,
-    ctx: &Ctx,
-    stdin: &mut dyn Read,
-) -> Result<Done> {
-    let skill = Skill::open(&args.skill_path, args.allow_outside, ctx)?;
-    let scene = Scene {
-        args,
-        ctx,
-        skill,
-        store: project_store(ctx),
-    };
-    let consent = args
-        .apply
-        .then(|| shared::consent(args.plan.as_deref(), args.yes, ctx));
-    let mut approved = match &consent {
-        Some(Consent::Plan(sha256)) => Some(sha256.clone()),
-        _ => None,
-    };
-    if consent == Some(Consent::Ask) {
-        let snapshot = Snapshot::load(&scene.store)?;
-        let revert = plan_revert(&scene, &snapshot, &scene.skill.read()?, id)?;
-        let text = format!(
-            "{}\nPlan: {}",
-            render::backport::diff(&String::from_utf8_lossy(&revert.patch), ctx.color),
-            revert.sha256
-        );
-        shared::ask(&text, ctx, stdin)?;
-        approved = Some(revert.sha256);
-    }
-    let (mut locked, mut snapshot, mut notes) = scene.open()?;
-    let target = scene.skill.read()?;
-    let revert = match plan_revert(&scene, &snapshot, &target, id) {
-        Err(error) if approved.is_some() => {
-            return Err(shared::plan_changed(error.message, &scene.command()));
-        }
-        other => other?,
-    };
-    notes.extend(revert.notes.iter().cloned());
-    let patch_path = write_revert_patch(&scene, &revert, &target, &locked)?;
-    match &consent {
-        None => {
-            return Ok(revert_report(
-                &scene,
-                &revert,
-                &snapshot,
-                notes,
-                patch_path,
-                Value::Null,
-            ));
-        }
-        Some(Consent::Missing) => {
-            return Err(shared::approval_needed(
-                &scene.apply_command(&revert.sha256),
-                &revert.sha256,
-                ctx,
-            ));
-        }
-        Some(_) => {}
-    }
-    if approved.is_some_and(|approved| approved != revert.sha256) {
-        return Err(shared::plan_changed(
-            "the skill has changed since this was approved",
-            &scene.command(),
-        ));
-    }
-    let approval = shared::approval(consent.as_ref().unwrap_or(&Consent::Yes), ctx);
-    let at = ctx.now.to_text();
-    let cards = shared::cards(&snapshot);
-    let statuses = revert
-        .removed
-        .iter()
-        .filter_map(|id| Some((id.clone(), shared::earlier_status(cards.get(id)?))));
-    let record = Aftermath {
-        line: revert::log_line(&revert, &target, Some(&approval), &at),
-        signals: Vec::new(),
-        statuses: statuses.collect(),
-    };
-    let removable: &[&str] = if revert.remove_directory {
-        &["references"]
-    } else {
-        &[]
-    };
-    notes.extend(shared::write(
-        &scene.skill,
-        &revert.changes,
-        removable,
-        &record,
-        &mut locked,
-        &mut snapshot,
-        ctx,
-        &scene.command(),
-    )?);
-    Ok(revert_report(
-        &scene,
-        &revert,
-        &snapshot,
-        notes,
-        patch_path,
-        approval.value(&at),
-    ))
-}
-
-fn plan_revert(
-    scene: &Scene<'_>,
-    snapshot: &Snapshot,
-    target: &Target,
-    id: &str,
-) -> Result<Revert> {
-    let records: Vec<&Record> = snapshot
-        .backports
-        .iter()
-        .map(|entry| &entry.record)
-        .collect();
-    let history = History::of(records.iter().copied(), target);
-    let cards = shared::cards(snapshot);
-    revert::revert(
-        target,
-        id.trim(),
-        &history,
-        &|id| cards.get(id).cloned(),
-        scene.args.overwrite,
-    )
-    .map_err(|refusal| match refusal {
-        RevertRefusal::Refused(refusal) => shared::refusal(refusal),
-        RevertRefusal::NotFound(known) => {
-            let error = Error::not_found(format!(
-                "nothing of the backport `{}` is in this skill",
-                id.trim()
-            ))
-            .details(json!({ "backport_ids": known }));
-            match known.last() {
-                Some(_) => error.hint(format!("backports in this skill: {}", known.join(", "))),
-                None => {
-                    error.hint("self-learning backport-inspect --skill-path … shows what is there")
-                }
-            }
-        }
-    })
-}
-
-fn write_revert_patch(
-    scene: &Scene<'_>,
-    revert: &Revert,
-    target: &Target,
-    locked: &Locked<'_>,
-) -> Result<Option<PathBuf>> {
-    if !scene.args.make_diff || revert.patch.is_empty() {
-        return Ok(None);
-    }
-    let name = format!("{}_{}", target.name, revert.backport_id);
-    let folder = if name.contains(['/', '\\']) {
-        target.name.clone()
-    } else {
-        name
-    };
-    let path = scene.store.bundles_path().join(folder).join("revert.patch");
-    write_file(&path, &revert.patch, locked.store)?;
-    Ok(Some(path))
-}
-
-fn revert_report(
-    scene: &Scene<'_>,
-    revert: &Revert,
-    snapshot: &Snapshot,
-    notes: Vec<String>,
-    patch_path: Option<PathBuf>,
-    approval: Value,
-) -> Done {
-    let applied = !approval.is_null();
-    Report::RevertBackport(Box::new(report::RevertBackport {
-        ok: true,
-        place: place(scene.ctx),
-        target_skill: scene.skill.folder.path.display().to_string(),
-        reverts: revert.backport_id.clone(),
-        applied,
-        diff_written: patch_path.is_some(),
-        exact: revert.exact,
-        removed_card_ids: revert.removed.clone(),
-        restored_card_ids: revert.restored.clone(),
-        result_card_ids: revert.remaining.clone(),
-        logged_to: scene
-            .store
-            .log_path(LogKind::Backports)
-            .display()
-            .to_string(),
-        plan_sha256: revert.sha256.clone(),
-        approval,
-        patch_path: patch_path.map(|path| path.display().to_string()),
-        apply_command: (!applied).then(|| scene.apply_command(&revert.sha256)),
-        notes,
-        diff: String::from_utf8_lossy(&revert.patch).into_owned(),
         diagnostics: snapshot.damage(),
     }))
     .into()

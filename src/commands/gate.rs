@@ -76,7 +76,10 @@ fn judge(kind: LogKind, record: &Record, notes: &mut Vec<String>) -> (Record, gu
     let record = Record(admitted);
     let id = record.id().unwrap_or_default();
     for found in &verdict.redactions {
-        let note = format!("{id}: a secret ({}) in `{}` was masked", found.class, found.path);
+        let note = format!(
+            "{id}: a secret ({}) in `{}` was masked",
+            found.class, found.path
+        );
         if !notes.contains(&note) {
             notes.push(note);
         }
@@ -101,12 +104,7 @@ fn flag(
     let signals = batch.get(&LogKind::Signals).into_iter().flatten();
     let judged = signals
         .filter(|signal| signal.text("aha_id") == Some(&id))
-        .any(|signal| {
-            matches!(
-                signal.text("kind"),
-                Some(QUARANTINED_CARD | RELEASED_CARD)
-            )
-        });
+        .any(|signal| matches!(signal.text("kind"), Some(QUARANTINED_CARD | RELEASED_CARD)));
     let before = earlier
         .iter()
         .rev()

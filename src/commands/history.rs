@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::gate::guard_kind;
 use super::edit::{changed_fields, check_rev};
-use super::{Done, Snapshot, commit, find_id, place, project_store};
+use super::gate::guard_kind;
+use super::{Done, Snapshot, commit, find_id, place, project_store, refuse_purged};
 use crate::cli;
 use crate::ctx::Ctx;
 use crate::domain::fold::{self, Entry, LogKind};
@@ -70,6 +70,7 @@ pub fn rollback(args: &cli::Rollback, ctx: &Ctx) -> Result<Done> {
         .hint(format!("self-learning history --id {id}")));
     };
     let current = &entries[rev - 1].record;
+    refuse_purged(&id, current)?;
     let changed = changed_fields(current, &entry.record);
     if changed.is_empty() {
         return Err(Error::refused(
@@ -90,8 +91,17 @@ pub fn rollback(args: &cli::Rollback, ctx: &Ctx) -> Result<Done> {
             strip_invisible: true,
         },
     );
-    let batch = Batch::from([(kind, vec![restored.clone()])]);
+    let batch = Batch::from([(kind, vec![restored])]);
     let notes = commit(ctx, &mut locked, &mut snapshot, &batch)?;
+    let log = if kind == LogKind::Cards {
+        &snapshot.cards
+    } else {
+        &snapshot.recommendations
+    };
+    let written = log
+        .get(&id)
+        .map(|item| item.record.0.clone())
+        .unwrap_or_default();
     Ok(Report::Edited(report::Edited {
         ok: true,
         place: place(ctx),
@@ -100,7 +110,7 @@ pub fn rollback(args: &cli::Rollback, ctx: &Ctx) -> Result<Done> {
         rev: rev + 1,
         changed_fields: changed,
         written_to: store.log_path(kind).display().to_string(),
-        item: Value::Object(restored.0),
+        item: Value::Object(written),
         redactions: verdict
             .redactions
             .iter()

@@ -3,7 +3,7 @@
 use super::{Done, Snapshot, commit, project_store};
 use crate::cli::Init;
 use crate::ctx::Ctx;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::report::{self, Report};
 use crate::store::{Batch, gitignore};
 
@@ -59,7 +59,24 @@ pub fn place_notes(ctx: &Ctx) -> Vec<String> {
     notes
 }
 
-fn other_users(ctx: &Ctx) -> Vec<String> {
+/// What to say beside an empty answer when nobody said who asks and somebody else has memories here.
+pub fn other_store(ctx: &Ctx) -> Option<Error> {
+    let others = other_users(ctx);
+    let first = others.first().filter(|_| !ctx.user_known)?;
+    let mut error = Error::not_found(format!(
+        "neither USER nor USERNAME is set: the store of `{}` is used",
+        ctx.user
+    ))
+    .hint(format!(
+        "this repository also has memories of {}: set SELF_LEARNING_USER={first} to use them",
+        others.join(", ")
+    ));
+    error.code = super::record::WARNING;
+    Some(error)
+}
+
+/// Users other than this one who have a memory in this repository.
+pub fn other_users(ctx: &Ctx) -> Vec<String> {
     let Some(Ok(entries)) = ctx.store.parent().map(std::fs::read_dir) else {
         return Vec::new();
     };

@@ -70,6 +70,20 @@ pub fn run(args: &cli::List, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
     Ok(Report::List(report).into())
 }
 
+/// That nothing is known; and where something is, when that can be a matter of a missing `USER`.
+fn nothing_yet(args: &cli::List, ctx: &Ctx) -> String {
+    let elsewhere = super::init::other_users(ctx);
+    match elsewhere.first() {
+        Some(first) if !args.global && !ctx.user_known => format!(
+            "{NOTHING_YET} This is the memory of `{}`, because neither USER nor USERNAME is set; others here: {}. \
+             To use one: SELF_LEARNING_USER={first}",
+            ctx.user,
+            elsewhere.join(", ")
+        ),
+        _ => NOTHING_YET.to_owned(),
+    }
+}
+
 /// Every stored version, oldest first; the newest `limit` of them.
 fn history(
     args: &cli::List,
@@ -104,7 +118,7 @@ fn history(
         .collect();
     report.diagnostics = snapshot.damage();
     if lines.is_empty() {
-        report.message = Some(NOTHING_YET.to_owned());
+        report.message = Some(nothing_yet(args, ctx));
     }
     Ok(())
 }
@@ -133,7 +147,7 @@ fn current(
         report.scores.push(source.totals.card(&card.id).score());
     }
     if views.cards.is_empty() {
-        report.message = Some(NOTHING_YET.to_owned());
+        report.message = Some(nothing_yet(args, ctx));
     } else if shown.is_empty() {
         report.message = other_case(&args.filters, &views);
     }
@@ -195,7 +209,7 @@ fn ranked(
             .push(recall::hit_value(hit, source.name, args.explain));
     }
     if known.is_empty() {
-        report.message = Some(NOTHING_YET.to_owned());
+        report.message = Some(nothing_yet(args, ctx));
     } else if found.is_empty() {
         report.message = Some(NOTHING_RELEVANT.to_owned());
     }

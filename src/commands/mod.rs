@@ -20,6 +20,7 @@ pub mod recall;
 pub mod record;
 pub mod release;
 pub mod repair;
+pub mod revert_backport;
 pub mod review;
 pub mod schema;
 pub mod show;
@@ -41,7 +42,7 @@ use crate::domain::ids::{self, Resolution};
 use crate::domain::record::Record;
 use crate::domain::score::Totals;
 use crate::domain::tombstone;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::render::index_md;
 use crate::report::{Damage, Place, Report};
 use crate::store::{Batch, Locked, Logs, Store};
@@ -324,6 +325,18 @@ pub fn find_id<'a>(
     }
 }
 
+/// Refuse to go on from what was purged: a new version would bring back an item without its text.
+///
+/// # Errors
+/// When the record is what a purge left.
+pub fn refuse_purged(id: &str, record: &Record) -> Result<()> {
+    if tombstone::digest_of(record).is_none() {
+        return Ok(());
+    }
+    Err(Error::refused("purged", format!("{id} was purged; nothing of it is left"))
+        .hint("record the learning again, without the text that had to go: self-learning record --title \"…\""))
+}
+
 /// A signal record in the v1 field order.
 pub fn signal_record(
     ctx: &Ctx,
@@ -405,7 +418,12 @@ pub fn read_input(name: &str, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Vec<u8>
     }
     let path = ctx.resolve(name);
     std::fs::read(&path).map_err(|error| {
-        Error::io("read", &path, &error).hint("give an existing file, or `-` for standard input")
+        Error::new(
+            Kind::Failed,
+            "cannot_read_input",
+            format!("cannot read `{}`: {error}", path.display()),
+        )
+        .hint("give an existing file, or `-` for standard input")
     })
 }
 

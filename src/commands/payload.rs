@@ -117,6 +117,26 @@ pub fn decode(bytes: &[u8]) -> Result<String> {
         [0xEF, 0xBB, 0xBF, rest @ ..] => std::str::from_utf8(rest).ok().map(str::to_owned),
         _ => std::str::from_utf8(bytes).ok().map(str::to_owned),
     };
+    if let [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] = bytes
+        && text.is_none()
+    {
+        return Err(Error::refused(
+            "not_utf16",
+            "the input begins like UTF-16 but is cut off or damaged",
+        )
+        .hint("save it as UTF-8 and record again"));
+    }
+    if let Some(at) = bytes
+        .iter()
+        .position(|byte| *byte == 0)
+        .filter(|_| !matches!(bytes, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]))
+    {
+        return Err(Error::refused(
+            "nul_bytes",
+            format!("byte {at} of the input is NUL: is this UTF-16 without a byte order mark?"),
+        )
+        .hint("save it as UTF-8 and record again"));
+    }
     text.ok_or_else(|| {
         let at = std::str::from_utf8(bytes)
             .err()
@@ -211,13 +231,21 @@ pub fn from_value(value: Value, notes: Vec<String>) -> Result<Payload> {
     };
     payload.cards = items(&mut map, "aha_cards")?;
     payload.recommendations = items(&mut map, "recommendations")?;
-    payload.used_cards = used_ids(&map, "used_aha_ids")?;
-    payload.used_recommendations = used_ids(&map, "used_rec_ids")?;
-    if let Some(Value::Object(used)) = map.get("used") {
-        payload.used_cards.extend(used_ids(used, "aha_ids")?);
-        payload
-            .used_recommendations
-            .extend(used_ids(used, "rec_ids")?);
+    let notes = &mut payload.notes;
+    payload.used_cards = used_ids(&map, "used_aha_ids", notes)?;
+    payload.used_recommendations = used_ids(&map, "used_rec_ids", notes)?;
+    match map.get("used") {
+        Some(Value::Object(used)) => {
+            payload.used_cards.extend(used_ids(used, "aha_ids", notes)?);
+            payload
+                .used_recommendations
+                .extend(used_ids(used, "rec_ids", notes)?);
+        }
+        None | Some(Value::Null) => {}
+        Some(other) => notes.push(format!(
+            "`used` is {} and was left out; it is meant as {{\"aha_ids\":[…],\"rec_ids\":[…]}}",
+            described(other)
+        )),
     }
     let text = |key: &str| {
         let text = map.get(key).and_then(Value::as_str).map(str::trim);
@@ -278,7 +306,12 @@ pub fn from_lines(text: &str) -> Result<Payload> {
                 } else {
                     &mut other.cards
                 };
-                list.push(bare(Ok(map)));
+                list.push(bare(match list_under_another_name(&map) {
+                    Some((key, right)) => {
+                        Err(format!("unknown key `{key}`; did you mean `{right}`?"))
+                    }
+                    None => Ok(map),
+                }));
             }
             Ok(_) => other
                 .cards
@@ -297,6 +330,14 @@ pub fn from_lines(text: &str) -> Result<Payload> {
         );
     }
     Ok(payload)
+}
+
+/// The list under another name that an object without any field of an item holds, and its right name.
+fn list_under_another_name(map: &Map<String, Value>) -> Option<(&'static str, &'static str)> {
+    let is_item = ITEM_KEYS.iter().any(|key| map.contains_key(*key));
+    ALIASES
+        .into_iter()
+        .find(|(name, _)| !is_item && map.contains_key(*name))
 }
 
 /// Refuse a shape that would record nothing of what was meant.
@@ -383,10 +424,18 @@ fn described(value: &Value) -> &'static str {
     }
 }
 
-fn used_ids(map: &Map<String, Value>, key: &str) -> Result<Vec<String>> {
+fn used_ids(map: &Map<String, Value>, key: &str, notes: &mut Vec<String>) -> Result<Vec<String>> {
     let Some(value) = map.get(key) else {
         return Ok(Vec::new());
     };
+    if let Value::Array(items) = value {
+        let no_text = items.iter().filter(|item| !item.is_string()).count();
+        if no_text > 0 {
+            notes.push(format!(
+                "{no_text} item(s) of `{key}` are no text and were left out"
+            ));
+        }
+    }
     id_list_of(value).ok_or_else(|| {
         Error::refused(
             "wrong_shape",

@@ -43,6 +43,7 @@ pub fn run(args: &cli::Promote, ctx: &Ctx) -> Result<Done> {
     let mut signals = Vec::new();
     let mut promoted_ids = Vec::new();
     let mut skipped = Vec::new();
+    let mut refused = 0;
     let mut notes = Vec::new();
     let mut released = Vec::new();
     for id in &requested {
@@ -63,7 +64,10 @@ pub fn run(args: &cli::Promote, ctx: &Ctx) -> Result<Done> {
                 ));
                 promoted_ids.push(id.clone());
             }
-            Err(reason) => skipped.push(json!({ "id": id, "why": reason })),
+            Err(skip) => {
+                refused += usize::from(!skip.is_there);
+                skipped.push(json!({ "id": id, "why": skip.why }));
+            }
         }
     }
     // The copy first: a signal without a copy would claim what did not happen.
@@ -76,18 +80,22 @@ pub fn run(args: &cli::Promote, ctx: &Ctx) -> Result<Done> {
     )?);
     let batch = Batch::from([(LogKind::Signals, signals)]);
     notes.extend(commit(ctx, &mut locked, &mut snapshot, &batch)?);
+    // Cards that are there already are what was asked for; others that were left out are not.
+    let nothing = promoted_ids.is_empty() && refused > 0;
     let complaint = skipped.first().map(|skip| {
         let why = skip["why"].as_str().unwrap_or_default();
         let mut error = Error::refused("not_promoted", why.to_owned()).hint(format!(
             "self-learning show {}",
             skip["id"].as_str().unwrap_or_default()
         ));
-        error.code = super::record::WARNING;
+        if !nothing {
+            error.code = super::record::WARNING;
+        }
         error
     });
     Ok(Done {
         report: Report::Promote(report::Promote {
-            ok: true,
+            ok: !nothing,
             user: ctx.user.clone(),
             from_project_store: project.dir.display().to_string(),
             to_global_store: global.dir.display().to_string(),
@@ -102,23 +110,39 @@ pub fn run(args: &cli::Promote, ctx: &Ctx) -> Result<Done> {
     })
 }
 
+/// Why a card is not copied.
+struct Skip {
+    why: String,
+    /// The global store has this very version.
+    is_there: bool,
+}
+
+impl Skip {
+    fn because(why: String) -> Skip {
+        Skip {
+            why,
+            is_there: false,
+        }
+    }
+}
+
 /// The record to append to the global store, or why there is none.
 fn copy_of(
     id: &str,
     project: &Snapshot,
     global: &Snapshot,
     notes: &mut Vec<String>,
-) -> std::result::Result<Record, String> {
+) -> std::result::Result<Record, Skip> {
     let item = project
         .cards
         .get(id)
-        .ok_or_else(|| format!("no card has the id `{id}`"))?;
+        .ok_or_else(|| Skip::because(format!("no card has the id `{id}`")))?;
     let status = card::status(&item.record);
     if status.is_retired() {
-        return Err(format!("{id} is {}", status.as_str()));
+        return Err(Skip::because(format!("{id} is {}", status.as_str())));
     }
     if project.totals().card(id).quarantined {
-        return Err(format!("{id} is quarantined"));
+        return Err(Skip::because(format!("{id} is quarantined")));
     }
     let mut copy = item.record.clone();
     if !copy.0.contains_key("scope") {
@@ -126,10 +150,10 @@ fn copy_of(
     }
     let verdict = guard::admit(&mut copy.0, guard::Kind::Card, guard::Options::default());
     if let Some(refusal) = verdict.refusals.first() {
-        return Err(format!("{id}: {}", refusal.message));
+        return Err(Skip::because(format!("{id}: {}", refusal.message)));
     }
     if verdict.is_quarantined() && !project.totals().card(id).released {
-        return Err(format!("{id}: its text commands the reader"));
+        return Err(Skip::because(format!("{id}: its text commands the reader")));
     }
     for found in &verdict.redactions {
         notes.push(format!(
@@ -138,7 +162,10 @@ fn copy_of(
         ));
     }
     match global.cards.get(id) {
-        Some(known) if same_but_time(&known.record, &copy) => Err(format!("{id} is there already")),
+        Some(known) if same_but_time(&known.record, &copy) => Err(Skip {
+            why: format!("{id} is there already"),
+            is_there: true,
+        }),
         _ => {
             if card::scope(&copy) == Scope::Project {
                 notes.push(format!(

@@ -31,24 +31,40 @@ pub fn run(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
     let store = project_store(ctx);
     let first_write = !store.exists();
     let global_ids = global_card_ids(ctx);
-    let mut locked = store.lock(ctx.lock_wait)?;
-    let mut snapshot = Snapshot::load(&locked)?;
     let options = guard::Options {
         strip_invisible: args.strip_invisible,
     };
-    let decider = Decider {
-        snapshot: &snapshot,
-        ctx,
-        options,
-        cards: HashMap::new(),
-        recommendations: HashMap::new(),
-        out: Decision::default(),
+    let decide = |snapshot: &Snapshot, payload: Payload| {
+        let decider = Decider {
+            snapshot,
+            ctx,
+            options,
+            cards: HashMap::new(),
+            recommendations: HashMap::new(),
+            out: Decision::default(),
+        };
+        decider.decide(payload, &global_ids)
     };
-    let decision = decider.decide(payload, &global_ids);
+    let mut snapshot = Snapshot::default();
+    let in_vain = first_write
+        .then(|| decide(&snapshot, payload.clone()))
+        .filter(|decision| decision.batch.is_empty());
+    // What is refused as a whole makes no store.
+    let (decision, locked) = match in_vain {
+        Some(decision) => (decision, None),
+        None => {
+            let locked = store.lock(ctx.lock_wait)?;
+            snapshot = Snapshot::load(&locked)?;
+            (decide(&snapshot, payload), Some(locked))
+        }
+    };
+    let mut locked = locked.filter(|_| !decision.batch.is_empty());
     let mut notes = decision.notes;
-    notes.extend(commit(ctx, &mut locked, &mut snapshot, &decision.batch)?);
+    if let Some(locked) = &mut locked {
+        notes.extend(commit(ctx, locked, &mut snapshot, &decision.batch)?);
+    }
     // Still under the lock: two first writers must not both add the rule.
-    if first_write {
+    if first_write && locked.is_some() {
         notes.extend(init::place_notes(ctx));
         if ctx.in_git {
             match gitignore::protect(&ctx.repo_root) {
@@ -86,8 +102,10 @@ pub fn run(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
         .iter()
         .filter(|item| item.outcome == Outcome::Refused)
         .count();
-    let nothing_taken = written.is_empty() && refused > 0;
-    let complaint = complaint(&decision.results, refused, nothing_taken);
+    let unknown_ids = decision.usage.errors.len() + decision.usage.invalid_ids.len();
+    let nothing_taken = written.is_empty() && refused + unknown_ids > 0;
+    let complaint = complaint(&decision.results, refused, nothing_taken)
+        .or_else(|| unused(&decision.usage, nothing_taken));
     let report = report::Record {
         ok: !nothing_taken,
         place: place(ctx),
@@ -130,6 +148,30 @@ fn complaint(results: &[ItemResult], refused: usize, nothing_taken: bool) -> Opt
     });
     if !nothing_taken {
         error.kind = crate::error::Kind::Failed;
+        error.code = WARNING;
+    }
+    Some(error)
+}
+
+/// What stderr says of used ids that name nothing.
+fn unused(usage: &UsageSignals, nothing_taken: bool) -> Option<Error> {
+    let unknown = usage
+        .errors
+        .first()
+        .map(|missing| (missing.error.clone(), missing.nearest.first()));
+    let invalid = || {
+        usage
+            .invalid_ids
+            .first()
+            .map(|invalid| (format!("`{}` is no id of this store", invalid.id), None))
+    };
+    let (message, near) = unknown.or_else(invalid)?;
+    let error = Error::not_found(message);
+    let mut error = match near {
+        Some(id) => error.hint(format!("did you mean {id}? self-learning show {id}")),
+        None => error.hint("self-learning list --limit 0 shows the ids"),
+    };
+    if !nothing_taken {
         error.code = WARNING;
     }
     Some(error)
@@ -178,7 +220,7 @@ fn input(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Payload>
         return payload::from_lines(&text);
     }
     if let Some(excess) = guard::limits::check_payload(text.len()) {
-        return Err(Error::refused("too_large", excess.message("the payload"))
+        return Err(Error::refused("too_large", excess.message(""))
             .hint("record it in parts, or by lines: self-learning record --jsonl FILE"));
     }
     let mut notes = Vec::new();
@@ -258,7 +300,9 @@ impl Decider<'_> {
         }
         if text.len() > guard::limits::TEXT_BYTES {
             text.truncate(text.floor_char_boundary(guard::limits::TEXT_BYTES));
-            self.out.notes.push(format!("`{path}` was too long and was cut"));
+            self.out
+                .notes
+                .push(format!("`{path}` was too long and was cut"));
         }
         self.note_redactions(&verdict, path, None);
     }
@@ -352,7 +396,10 @@ impl Decider<'_> {
         let title = title.map(|title| {
             let visible = guard::invisible::strip(&title).into_owned();
             let masked = guard::secrets::redact(&visible).0;
-            guard::markdown::terminal(&masked).chars().take(80).collect()
+            guard::markdown::terminal(&masked)
+                .chars()
+                .take(80)
+                .collect()
         });
         self.out.results.push(ItemResult {
             kind,
@@ -570,13 +617,7 @@ impl Decider<'_> {
         let Some(current) = self.current_card(id).cloned() else {
             return (Outcome::Refused, None);
         };
-        let mut updated = current.clone();
-        for (key, value) in map.iter().filter(|(key, _)| stated.contains(key)) {
-            let says_nothing = !truthy(value) && !matches!(value, Value::Bool(_));
-            if !says_nothing && !matches!(key.as_str(), "id" | "ts") {
-                updated = updated.with(key, value.clone());
-            }
-        }
+        let mut updated = stated_over(current.clone(), map, stated);
         let status = CardStatus::of(updated.0.get("status"));
         updated = updated.with("status", status.as_str());
         if updated == current {
@@ -635,6 +676,7 @@ impl Decider<'_> {
         default_skill: Option<&str>,
         keys: &mut KeyTable,
     ) {
+        let stated: Vec<String> = map.keys().cloned().collect();
         set_skill_and_scope(&mut map, default_skill);
         set_default(&mut map, "ts", || self.ctx.now.to_text().into());
         let given = given_id(&map);
@@ -668,14 +710,29 @@ impl Decider<'_> {
         let derived = ids::item_id("rec_", &record.0);
         let known = given
             .as_deref()
-            .is_some_and(|id| self.current_recommendation(id).is_some());
-        let id = match given.filter(|id| nameable(id)) {
+            .and_then(|id| self.current_recommendation(id))
+            .cloned();
+        let id = match given.filter(|id| known.is_some() || nameable(id)) {
             Some(id) => id,
             None => ids::free_id(&derived, |id| self.current_recommendation(id).is_some()),
         };
-        let status = RecommendationStatus::of(record.0.get("status"));
-        let mut why = known.then(|| format!("replaces the version of {id} before it"));
+        let mut why = known
+            .is_some()
+            .then(|| format!("the given fields replace those of {id}; the others stay"));
         let ts = record.0.get("ts").cloned().unwrap_or_default();
+        let updates = known.is_some();
+        let record = match known {
+            Some(known) => {
+                let updated = stated_over(known, &record.0, &stated).with("ts", ts.clone());
+                if stated.iter().any(|key| key == "last_touched_ts") {
+                    updated
+                } else {
+                    updated.with("last_touched_ts", ts.clone())
+                }
+            }
+            None => record,
+        };
+        let status = RecommendationStatus::of(record.0.get("status"));
         let mut record = record
             .with("id", id.clone())
             .with("status", status.as_str());
@@ -690,7 +747,7 @@ impl Decider<'_> {
         self.note_redactions(verdict, "recommendation", Some(&id));
         self.recommendations.insert(id.clone(), record.clone());
         self.push(LogKind::Recommendations, record);
-        let outcome = if known {
+        let outcome = if updates {
             Outcome::Merged
         } else {
             Outcome::Created
@@ -746,6 +803,17 @@ impl Decider<'_> {
             self.out.usage.written.push(Value::Object(signal.0));
         }
     }
+}
+
+/// A stored item with the fields that a payload states; what says nothing takes nothing away.
+fn stated_over(mut stored: Record, map: &Map<String, Value>, stated: &[String]) -> Record {
+    for (key, value) in map.iter().filter(|(key, _)| stated.contains(key)) {
+        let says_nothing = !truthy(value) && !matches!(value, Value::Bool(_));
+        if !says_nothing && !matches!(key.as_str(), "id" | "ts") {
+            stored = stored.with(key, value.clone());
+        }
+    }
+    stored
 }
 
 /// The event's skill, else the only one that the items name.

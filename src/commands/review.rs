@@ -111,7 +111,11 @@ pub fn run(args: &cli::Review, ctx: &Ctx) -> Result<Done> {
         json_command: json_command(args),
         filters: filter.shown(args),
     };
-    Ok(Report::Review(Box::new(report)).into())
+    let nothing_yet = snapshot.cards.items.is_empty() && snapshot.recommendations.items.is_empty();
+    Ok(Done {
+        complaint: super::init::other_store(ctx).filter(|_| nothing_yet),
+        report: Report::Review(Box::new(report)),
+    })
 }
 
 fn count(limit: i64) -> usize {

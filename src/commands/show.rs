@@ -15,12 +15,20 @@ pub fn run(args: &cli::Show, ctx: &Ctx) -> Result<Done> {
     let stores = [("project", &project), ("global", &global)];
     let mut items = Vec::new();
     let mut not_found = Vec::new();
-    let wanted = args
-        .ids
-        .iter()
-        .flat_map(|ids| ids.split(','))
-        .map(str::trim);
-    for wanted in wanted.filter(|wanted| !wanted.is_empty()) {
+    let stored_as_is = |id: &str| {
+        stores
+            .iter()
+            .any(|(_, snapshot)| all_ids(snapshot).contains(&id))
+    };
+    // Another writer's id may hold a comma: then the whole argument is one id.
+    let wanted = args.ids.iter().flat_map(|ids| {
+        if stored_as_is(ids.trim()) {
+            vec![ids.as_str()]
+        } else {
+            ids.split(',').collect()
+        }
+    });
+    for wanted in wanted.map(str::trim).filter(|wanted| !wanted.is_empty()) {
         match resolve(wanted, &stores) {
             Ok(shown) => items.push(shown),
             Err(error) => not_found.push(error),

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::{
-    Done, Snapshot, Target, commit, find_id, place, project_store, scope_text, signal_record,
+    Done, Snapshot, Target, commit, find_id, place, project_store, refuse_purged, scope_text,
+    signal_record,
 };
 use crate::cli::{AhaStatus, RecStatus};
 use crate::ctx::Ctx;
@@ -35,6 +36,7 @@ pub fn recommendation(args: &RecStatus, ctx: &Ctx) -> Result<Done> {
     )?;
     let item = stored(snapshot.recommendations.get(&id))?;
     let old = item.record.clone();
+    refuse_purged(&id, &old)?;
     let created = item.created_ts.clone();
     let now = ctx.now.to_text();
     let scope = args
@@ -106,6 +108,7 @@ pub fn card(args: &AhaStatus, ctx: &Ctx) -> Result<Done> {
     let id = find_id("Aha Card", "aha_", &args.id, snapshot.cards.ids())?;
     let item = stored(snapshot.cards.get(&id))?;
     let old = item.record.clone();
+    refuse_purged(&id, &old)?;
     let created = item.created_ts.clone();
     let now = ctx.now.to_text();
     let mut new = old

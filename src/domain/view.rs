@@ -292,7 +292,7 @@ mod tests {
             "\n",
             r#"{"id": 7, "title": null, "solution_steps": ["s", 1, null]}"#,
             "\n",
-            "{oops\n\n[1]\n",
+            "{oops\n\n[1]\n[\"x\", \"y\"]\n",
             r#"{"id": " c ", "superseded_by": "a", "primary_skill": "k"}"#,
             "\n",
             r#"{"title": "no id"}"#,

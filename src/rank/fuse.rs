@@ -345,6 +345,14 @@ fn resolve(corpus: &Corpus<'_>, asked: &mut Asked, tuning: &Tuning) -> Postings 
     let stand_ins = repair::stand_ins(corpus, &words);
     let mut added = false;
     for (&at, stand_ins) in unknown.iter().zip(stand_ins) {
+        if let Some(best) = stand_ins
+            .first()
+            .filter(|best| best.similarity >= repair::SURE)
+        {
+            asked
+                .substitutes
+                .insert(asked.terms[at].hash, best.surface.clone());
+        }
         for stand_in in stand_ins {
             let hash = token::term_hash(&stand_in.stem);
             if asked.terms.iter().any(|term| term.hash == hash) {
@@ -465,9 +473,14 @@ fn rank_phrasing(
         };
     };
     let mut question = if asked.concepts.len() > tuning.most_terms {
-        Question::new(corpus, &essence(phrasing, &asked, &kept), tuning)
+        Question::new(
+            corpus,
+            &essence(phrasing, &asked, &kept),
+            &asked.substitutes,
+            tuning,
+        )
     } else {
-        Question::new(corpus, phrasing, tuning)
+        Question::new(corpus, phrasing, &asked.substitutes, tuning)
     };
     let mut best_embedding = 0.0_f64;
     for candidate in candidates.iter_mut().take(tuning.candidates) {

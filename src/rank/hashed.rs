@@ -10,6 +10,8 @@
 //! card's norm is taken from the number of its features, each weighted half of the greatest idf. (On the development
 //! sets this ranks as well as the exact norm, and costs a tenth.)
 
+use std::collections::HashMap;
+
 use super::bm25;
 use super::corpus::{Corpus, Piece, RunId};
 use super::query::Phrasing;
@@ -180,7 +182,13 @@ pub(crate) struct Question {
 }
 
 impl Question {
-    pub(crate) fn new(corpus: &Corpus<'_>, phrasing: &Phrasing, tuning: &Tuning) -> Self {
+    /// `substitutes`: known words that stand for stems no card knows.
+    pub(crate) fn new(
+        corpus: &Corpus<'_>,
+        phrasing: &Phrasing,
+        substitutes: &HashMap<u64, String>,
+        tuning: &Tuning,
+    ) -> Self {
         let mut question = Question {
             slots: Vec::new(),
             norm: 0.0,
@@ -195,7 +203,7 @@ impl Question {
             seen: Vec::new(),
             pair_weight: f64::from(tuning.pair_weight),
         };
-        let (order, texts) = question.read(phrasing);
+        let (order, texts) = question.read(phrasing, substitutes);
         question.meet(corpus, &texts);
         question.weigh(corpus, &order);
         question
@@ -212,7 +220,11 @@ impl Question {
     }
 
     /// Enters n-grams and stems; returns the stems in order (`None` between pieces) and their texts.
-    fn read(&mut self, phrasing: &Phrasing) -> (Vec<Option<(u64, usize)>>, Vec<String>) {
+    fn read(
+        &mut self,
+        phrasing: &Phrasing,
+        substitutes: &HashMap<u64, String>,
+    ) -> (Vec<Option<(u64, usize)>>, Vec<String>) {
         let mut scratch = Scratch::default();
         let (mut order, mut texts) = (Vec::new(), Vec::new());
         for piece in &phrasing.pieces {
@@ -221,6 +233,8 @@ impl Question {
                     if kind == Kind::Whole {
                         return;
                     }
+                    let known = substitutes.get(&token::term_hash(&token::stem(word)));
+                    let word = known.map_or(word, String::as_str);
                     grams(kind, word, |feature| {
                         self.slot(feature);
                     });

@@ -12,6 +12,8 @@ use super::token::{self, Kind};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct StandIn {
     pub stem: String,
+    /// The form of the term that resembles the word most.
+    pub surface: String,
     pub similarity: f64,
 }
 
@@ -19,6 +21,8 @@ pub(crate) struct StandIn {
 pub(crate) const SHORTEST: usize = 4;
 /// Most unknown words of one phrasing that are repaired; with more, none is.
 pub(crate) const MOST_WORDS: usize = 24;
+/// Similarity from which the embedding, too, takes the stand-in for the word.
+pub(crate) const SURE: f64 = 0.5;
 /// Least similarity of a stand-in.
 const LEAST: f64 = 0.4;
 /// Stand-ins below this share of the best one's similarity are dropped.
@@ -110,6 +114,16 @@ fn distance(one: &[u8], other: &[u8]) -> usize {
     usize::from(rows[1][other.len()])
 }
 
+/// Notes a resembling token under its stem: the most similar form, of equals the first in the alphabet.
+fn keep(found: &mut HashMap<String, (f64, String)>, token: &str, similarity: f64) {
+    let best = found
+        .entry(token::stem(token).into_owned())
+        .or_insert_with(|| (0.0, String::new()));
+    if similarity > best.0 || (similarity == best.0 && token < best.1.as_str()) {
+        *best = (similarity, token.to_owned());
+    }
+}
+
 /// Up to three known terms for each of `words` (folded, unstemmed), best first.
 pub(crate) fn stand_ins(corpus: &Corpus<'_>, words: &[&str]) -> Vec<Vec<StandIn>> {
     let mut wanted: Vec<Vec<u64>> = Vec::new();
@@ -118,7 +132,7 @@ pub(crate) fn stand_ins(corpus: &Corpus<'_>, words: &[&str]) -> Vec<Vec<StandIn>
         grams(word, &mut list);
         wanted.push(list);
     }
-    let mut found: Vec<HashMap<String, f64>> = vec![HashMap::new(); words.len()];
+    let mut found: Vec<HashMap<String, (f64, String)>> = vec![HashMap::new(); words.len()];
     let mut own = Vec::new();
     for run in &corpus.runs {
         for (kind, token) in corpus.tokens(run) {
@@ -129,9 +143,7 @@ pub(crate) fn stand_ins(corpus: &Corpus<'_>, words: &[&str]) -> Vec<Vec<StandIn>
             for (at, wanted) in wanted.iter().enumerate() {
                 let edits = edit_similarity(words[at], token);
                 if edits > 0.0 {
-                    let stem = token::stem(token).into_owned();
-                    let best = found[at].entry(stem).or_insert(0.0);
-                    *best = best.max(edits);
+                    keep(&mut found[at], token, edits);
                     continue;
                 }
                 let most =
@@ -142,9 +154,7 @@ pub(crate) fn stand_ins(corpus: &Corpus<'_>, words: &[&str]) -> Vec<Vec<StandIn>
                 let similarity =
                     2.0 * shared(wanted, &own) as f64 / (wanted.len() + own.len()) as f64;
                 if similarity >= LEAST {
-                    let stem = token::stem(token).into_owned();
-                    let best = found[at].entry(stem).or_insert(0.0);
-                    *best = best.max(similarity);
+                    keep(&mut found[at], token, similarity);
                 }
             }
         }
@@ -154,7 +164,11 @@ pub(crate) fn stand_ins(corpus: &Corpus<'_>, words: &[&str]) -> Vec<Vec<StandIn>
         .map(|terms| {
             let mut terms: Vec<StandIn> = terms
                 .into_iter()
-                .map(|(stem, similarity)| StandIn { stem, similarity })
+                .map(|(stem, (similarity, surface))| StandIn {
+                    stem,
+                    surface,
+                    similarity,
+                })
                 .collect();
             terms.sort_by(|one, other| {
                 other

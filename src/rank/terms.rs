@@ -66,6 +66,8 @@ const MOST_REPEATS: f64 = 3.0;
 pub(crate) struct Asked {
     pub terms: Vec<Term>,
     pub concepts: Vec<Concept>,
+    /// For stems no card knows: the known word most like it.
+    pub substitutes: HashMap<u64, String>,
 }
 
 impl Asked {

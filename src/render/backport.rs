@@ -96,11 +96,8 @@ pub fn export(report: &ExportBackport, style: Style) -> String {
     }
     notes(&mut out, &report.notes);
     next(&mut out, report.apply_command.as_ref());
-    if report.applied {
-        out.push_str(&format!(
-            "\nTo take it back: self-learning export-backport --skill-path … --revert {}\n",
-            safe(&report.backport_id)
-        ));
+    if let Some(command) = &report.revert_command {
+        out.push_str(&format!("\nTo take it back:\n  {}\n", safe(command)));
     }
     out
 }

@@ -1,7 +1,6 @@
 //! INDEX.md: short enough to read at the start of a session, at any size of the store.
 
-use super::words::{count, cut};
-use crate::guard::markdown::inline;
+use super::words::{count, cut, inline};
 use crate::guard::{directive, invisible, secrets};
 use crate::report::{Index, IndexLine};
 

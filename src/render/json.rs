@@ -1,15 +1,21 @@
 //! The JSON form: one document, indented by two, non-ASCII as it is.
+//!
+//! Stored lines may hold what JSON has no word for (`NaN`, `Infinity`) and characters that a terminal
+//! obeys. The former become null, the latter escapes: any parser reads the document, and printing it is safe.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 
+use serde::Serialize;
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 use serde_json::{Value, json};
 
 use crate::error::Error;
-use crate::guard::{invisible, secrets};
+use crate::guard::secrets;
 use crate::report::Report;
 
 pub fn report(report: &Report) -> String {
-    pretty(&serde_json::to_value(report).unwrap_or_default())
+    pretty(report)
 }
 
 /// What a failed run prints in JSON mode.
@@ -20,7 +26,7 @@ pub fn failure(error: &Error) -> String {
         "hint": error.hint,
     });
     if let Some(details) = &error.details {
-        body["details"] = details.clone();
+        body["details"] = details.as_ref().clone();
     }
     mask(&mut body);
     pretty(&json!({ "ok": false, "error": body }))
@@ -28,7 +34,10 @@ pub fn failure(error: &Error) -> String {
 
 /// One value per line.
 pub fn lines(values: &[Value]) -> String {
-    values.iter().map(|value| format!("{value}\n")).collect()
+    values
+        .iter()
+        .map(|value| serialised(value, CompactFormatter))
+        .collect()
 }
 
 /// An error may repeat what was typed: secrets in it are masked.
@@ -45,22 +54,104 @@ fn mask(value: &mut Value) {
     }
 }
 
-/// Characters that hide or steer a terminal are written as escapes, which mean the same to a parser.
-fn pretty(value: &Value) -> String {
-    let text = format!("{value:#}\n");
-    let mut shown = String::new();
-    let mut from = 0;
-    for hidden in invisible::find_all(&text) {
-        shown.push_str(&text[from..hidden.byte_offset]);
-        let mut units = [0_u16; 2];
-        for unit in hidden.character.encode_utf16(&mut units) {
-            shown.push_str(&format!("\\u{unit:04x}"));
+fn pretty(value: &impl Serialize) -> String {
+    serialised(value, PrettyFormatter::new())
+}
+
+fn serialised(value: &impl Serialize, layout: impl Formatter) -> String {
+    let mut out = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, Printable(layout));
+    value
+        .serialize(&mut serializer)
+        .expect("reports have text keys, and memory takes every byte");
+    out.push(b'\n');
+    String::from_utf8(out).expect("JSON of texts is text")
+}
+
+/// A layout in words that every reader of JSON knows.
+struct Printable<F>(F);
+
+impl<F: Formatter> Formatter for Printable<F> {
+    fn write_number_str<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        value: &str,
+    ) -> io::Result<()> {
+        let value = if value.ends_with(['N', 'y']) {
+            "null"
+        } else {
+            value
+        };
+        self.0.write_number_str(writer, value)
+    }
+
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut from = 0;
+        for (at, character) in fragment
+            .char_indices()
+            .filter(|(_, character)| steers(*character))
+        {
+            self.0.write_string_fragment(writer, &fragment[from..at])?;
+            write!(writer, "\\u{:04x}", u32::from(character))?;
+            from = at + character.len_utf8();
         }
-        from = hidden.byte_offset + hidden.character.len_utf8();
+        self.0.write_string_fragment(writer, &fragment[from..])
     }
-    if from == 0 {
-        return text;
+
+    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_array(writer)
     }
-    shown.push_str(&text[from..]);
-    shown
+
+    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array(writer)
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.0.begin_array_value(writer, first)
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array_value(writer)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object(writer)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object(writer)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.0.begin_object_key(writer, first)
+    }
+
+    fn end_object_key<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object_key(writer)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(writer)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object_value(writer)
+    }
+}
+
+/// Characters below U+10000 that a terminal or an editor acts on, besides those JSON escapes itself.
+fn steers(character: char) -> bool {
+    matches!(character, '\u{7f}'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use super::words::count;
+use super::words::{block, count, inline, safe};
 use crate::domain::record::Record as Stored;
-use crate::guard::markdown::{block, inline};
 use crate::report::{List, Report, Review, Show};
 
 pub fn report(report: &Report) -> String {
@@ -22,7 +21,7 @@ pub fn report(report: &Report) -> String {
 fn list(report: &List) -> String {
     let mut out = String::from("# Learnings\n");
     if let Some(message) = &report.message {
-        out.push_str(&format!("\n{message}\n"));
+        out.push_str(&format!("\n{}\n", safe(message)));
     }
     for (position, item) in report.items.iter().enumerate() {
         let Value::Object(map) = item else { continue };
@@ -94,6 +93,9 @@ fn review(report: &Review) -> String {
         count(summary.open_recommendations, "open recommendation"),
         summary.stale_recommendations
     );
+    if report.learnings.is_empty() {
+        out.push_str("_(none yet)_\n");
+    }
     for learning in &report.learnings {
         let score = learning
             .get("score")
@@ -112,10 +114,13 @@ fn review(report: &Review) -> String {
         });
     }
     out.push_str("\n## Next actions\n\n");
+    if report.next_actions.is_empty() {
+        out.push_str("_(none)_\n");
+    }
     for action in &report.next_actions {
+        let title = inline(&super::text::title_of(action));
         out.push_str(&format!(
-            "- **{}** (`{}`): {}\n",
-            text(action, "title"),
+            "- **{title}** (`{}`): {}\n",
             text(action, "id"),
             text(action, "suggested_next")
         ));

@@ -127,7 +127,7 @@ fn finished(table: &Table) -> String {
 fn list(report: &List, style: Style) -> String {
     let mut out = String::new();
     if let Some(message) = &report.message {
-        out.push_str(&format!("{message}\n"));
+        out.push_str(&format!("{}\n", safe(message)));
     }
     if !report.items.is_empty() {
         let last = if report.matches.is_empty() {
@@ -252,6 +252,13 @@ fn value_text<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// The title of an item of a report, whatever type it was stored with.
+pub fn title_of(item: &Value) -> String {
+    item.as_object()
+        .map(|map| Stored(map.clone()).title())
+        .unwrap_or_default()
+}
+
 fn review(report: &Review, style: Style) -> String {
     let summary = &report.summary;
     let mut out = String::from("Self-learning review (summary)\n");
@@ -323,7 +330,7 @@ fn review(report: &Review, style: Style) -> String {
     if !open.is_empty() {
         out.push_str("Next actions:\n");
         for action in open {
-            let title = cut(value_text(action, "title"), width.saturating_sub(40));
+            let title = cut(&title_of(action), width.saturating_sub(40));
             out.push_str(&format!(
                 "- {} [{}, {}] {}\n",
                 safe(value_text(action, "id")),
@@ -341,7 +348,7 @@ fn review(report: &Review, style: Style) -> String {
                 .get("score")
                 .and_then(Value::as_i64)
                 .unwrap_or_default();
-            let title = cut(value_text(candidate, "title"), width.saturating_sub(50));
+            let title = cut(&title_of(candidate), width.saturating_sub(50));
             out.push_str(&format!(
                 "- {} (backport; score={score}; target={}) {}\n",
                 safe(value_text(candidate, "id")),

@@ -32,3 +32,13 @@ pub fn safe(text: &str) -> String {
 pub fn leaving(text: &str) -> String {
     safe(&secrets::redact(text).0)
 }
+
+/// Text as part of a line of a Markdown document that somebody may print.
+pub fn inline(text: &str) -> String {
+    safe(&markdown::inline(text))
+}
+
+/// Text as a body in such a document.
+pub fn block(text: &str) -> String {
+    safe(&markdown::block(text))
+}

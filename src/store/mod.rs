@@ -95,6 +95,15 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
                 Err(self.not_a_store(&error))
             }
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => Err(Error::new(
+                Kind::Unavailable,
+                "log_is_a_folder",
+                format!(
+                    "the store cannot be read: `{}` is a folder, not a log",
+                    path.display()
+                ),
+            )
+            .hint(format!("move it away: mv '{0}' '{0}.bak'", path.display()))),
             Err(error) => Err(Error::io("read", &path, &error)),
         }
     }

@@ -138,6 +138,9 @@ fn line_matches(expected: &str, actual: &str) -> bool {
     }
 }
 
+const PIPELINE_SKILL: &str = "---\nname: ci-config\ndescription: Keeps pipeline files right. Use when a CI job fails.\n---\n\n\
+    # Pipeline files\n\n1. Read the log of the first step that failed.\n2. Reproduce it locally.\n";
+
 /// The place where the examples of one document run.
 struct Stage {
     sandbox: Sandbox,
@@ -150,6 +153,11 @@ impl Stage {
         let skill = sandbox.repo().join(".claude/skills").join(NAME);
         install(&skill);
         let folder = if document == "SKILL.md" {
+            // A skill for cards to graduate into.
+            write(
+                &skill.with_file_name("ci-config").join("SKILL.md"),
+                PIPELINE_SKILL,
+            );
             skill
         } else {
             sandbox.repo()
@@ -206,22 +214,26 @@ fn inherited_path() -> String {
     std::env::var("PATH").unwrap_or_default()
 }
 
-/// Copy the skill as people install it.
-fn install(folder: &Path) {
-    for name in ["SKILL.md", "references", "scripts"] {
-        copy(&root().join(name), &folder.join(name));
-    }
+/// Copy the program. Another process does it: a file that this one has open for writing cannot be run
+/// while a test beside it starts a program.
+fn copy_program(to: &Path) {
+    fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
+    let status = std::process::Command::new("cp")
+        .arg(crate::support::BINARY)
+        .arg(to)
+        .status();
+    assert!(status.expect("cp runs").success(), "{}", to.display());
 }
 
-fn copy(from: &Path, to: &Path) {
-    if from.is_dir() {
-        for entry in fs::read_dir(from).expect("a folder").flatten() {
-            copy(&entry.path(), &to.join(entry.file_name()));
-        }
-        return;
-    }
-    fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
-    fs::copy(from, to).expect("a copy");
+/// Copy the skill as people install it.
+fn install(folder: &Path) {
+    fs::create_dir_all(folder).expect("a folder");
+    let mut command = std::process::Command::new("cp");
+    command
+        .arg("-R")
+        .args(["SKILL.md", "references", "scripts"].map(|name| root().join(name)))
+        .arg(folder);
+    assert!(command.status().expect("cp runs").success());
 }
 
 const TAGS: [&str; 8] = [
@@ -284,6 +296,7 @@ fn examples_do_what_they_show() {
     let mut wrong = Vec::new();
     for name in documents() {
         let stage = Stage::new(&name);
+        let mut plan = String::new();
         let text = text_of(&name);
         let mut updated: Vec<String> = text.lines().map(str::to_owned).collect();
         // From the last block to the first when rewriting would shift lines; examples run in order.
@@ -298,10 +311,15 @@ fn examples_do_what_they_show() {
                     }
                 }
                 "console" => {
-                    let steps = steps(&block);
+                    let mut steps = steps(&block);
+                    // A command approves the plan that was printed last.
+                    let stale = updating()
+                        && steps
+                            .iter_mut()
+                            .any(|step| approve(&mut step.command, &plan));
                     let results = stage.steps(&steps);
                     let mut body = Vec::new();
-                    let mut differs = results.len() != steps.len();
+                    let mut differs = stale || results.len() != steps.len();
                     for (at, (step, (code, output))) in steps.iter().zip(&results).enumerate() {
                         let asked = steps
                             .get(at + 1)
@@ -313,6 +331,11 @@ fn examples_do_what_they_show() {
                             ));
                         }
                         let actual: Vec<&str> = output.lines().collect();
+                        if let Some(digest) =
+                            actual.iter().find_map(|line| line.strip_prefix("Plan: "))
+                        {
+                            plan = digest.to_owned();
+                        }
                         let same = step.expected.is_empty() || lines_match(&step.expected, &actual);
                         if !same {
                             differs = true;
@@ -348,6 +371,19 @@ fn examples_do_what_they_show() {
         wrong.len(),
         wrong.join("\n")
     );
+}
+
+/// Put the digest of the last plan in the place of an older one. Returns whether there was one.
+fn approve(command: &mut String, plan: &str) -> bool {
+    let Some((before, after)) = command.split_once("--plan ") else {
+        return false;
+    };
+    let old = after.split_whitespace().next().unwrap_or_default();
+    if plan.is_empty() || old == plan {
+        return false;
+    }
+    *command = format!("{before}--plan {}", after.replacen(old, plan, 1));
+    true
 }
 
 #[test]
@@ -562,8 +598,7 @@ mod wrapper {
         found(run(&sandbox, &skill, &format!("{system}:{folder}"), None));
         for place in ["bin", "target/release"] {
             let copy = skill.join(place).join("self-learning");
-            fs::create_dir_all(copy.parent().expect("a folder")).expect("a folder");
-            fs::copy(BINARY, &copy).expect("a copy");
+            copy_program(&copy);
             found(run(&sandbox, &skill, &system, None));
             fs::remove_file(copy).expect("removed");
         }
@@ -601,5 +636,178 @@ mod wrapper {
             .env("SELF_LEARNING_BIN", BINARY)
             .args(["show", "aha_none"]);
         assert_eq!(finish(command, b"").code, 4);
+    }
+}
+
+/// The table of the README, row by row: exit status, the words in backticks, a hint, and a store that is
+/// as it was.
+mod bad_input {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+
+    use super::*;
+    use crate::support::{Run, finish};
+
+    struct Row {
+        input: String,
+        words: Vec<String>,
+        exit: i32,
+    }
+
+    fn rows() -> Vec<Row> {
+        let text = text_of("README.md");
+        let table = text
+            .split("| input | answer | exit |")
+            .nth(1)
+            .expect("the table");
+        let lines = table
+            .lines()
+            .skip(2)
+            .take_while(|line| line.starts_with('|'));
+        let row = |line: &str| {
+            let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+            Row {
+                input: cells[0].to_owned(),
+                words: cells[1]
+                    .split('`')
+                    .skip(1)
+                    .step_by(2)
+                    .map(str::to_owned)
+                    .collect(),
+                exit: cells[2].parse().expect("an exit status"),
+            }
+        };
+        lines.map(row).collect()
+    }
+
+    fn record(sandbox: &Sandbox, bytes: &[u8]) -> Run {
+        sandbox.run_with(&["record", "--format", "table"], bytes)
+    }
+
+    fn utf16(text: &str) -> Vec<u8> {
+        [0xFF, 0xFE]
+            .into_iter()
+            .chain(text.encode_utf16().flat_map(u16::to_le_bytes))
+            .collect()
+    }
+
+    /// As a user who may not write here, also when the tests run as root.
+    fn read_only(sandbox: &Sandbox) -> Run {
+        let binary = sandbox.root().join("self-learning");
+        copy_program(&binary);
+        let mut command = sandbox.command(&binary);
+        command.args(["record", "--title", "x", "--format", "table"]);
+        let modes = |folder: u32| {
+            for path in [sandbox.root(), sandbox.repo(), sandbox.store()] {
+                fs::set_permissions(path, fs::Permissions::from_mode(folder)).expect("a mode");
+            }
+        };
+        modes(0o555);
+        if fs::metadata(sandbox.root()).expect("metadata").uid() == 0 {
+            for folder in sandbox
+                .store()
+                .ancestors()
+                .take_while(|path| *path != sandbox.repo())
+            {
+                fs::set_permissions(folder, fs::Permissions::from_mode(0o555)).expect("a mode");
+            }
+            command.uid(65_534).gid(65_534);
+        }
+        let run = finish(command, b"");
+        modes(0o755);
+        fs::remove_file(binary).expect("removed");
+        run
+    }
+
+    fn provoke(input: &str, sandbox: &mut Sandbox) -> Run {
+        match input {
+            "nothing" => record(sandbox, b""),
+            "invalid JSON" => record(sandbox, b"{\"aha_cards\":[{\"title\":\"x\"},]}"),
+            "UTF-8 or UTF-16 with a byte order mark" => {
+                record(
+                    sandbox,
+                    b"\xef\xbb\xbf{\"aha_cards\":[{\"title\":\"eight\"}]}",
+                )
+                .ok();
+                record(sandbox, &utf16("{\"aha_cards\":[{\"title\":\"sixteen\"}]}"))
+            }
+            "other encodings" => record(sandbox, b"{\"aha_cards\":[{\"title\":\"caf\xe9\"}]}"),
+            "a card outside its list" => record(sandbox, b"{\"title\":\"x\"}"),
+            "a misspelt key" => record(sandbox, b"{\"cards\":[{\"title\":\"x\"}]}"),
+            "an empty payload" => record(sandbox, b"{}"),
+            "some items refused, others fine" => {
+                record(sandbox, b"{\"aha_cards\":[\"text\",{\"title\":\"fine\"}]}")
+            }
+            "hidden characters (bidi controls, tags, zero width)" => record(
+                sandbox,
+                "{\"aha_cards\":[{\"title\":\"a\u{202e}b\"}]}".as_bytes(),
+            ),
+            "an unknown id" => sandbox.run(&["show", "aha_000000000001", "--format", "table"]),
+            "an unknown verb or flag" => sandbox.run(&["lits"]),
+            "a store that cannot be written" => read_only(sandbox),
+            "a store path that is a file" => {
+                fs::remove_dir_all(sandbox.repo().join(".agent-skills")).expect("removed");
+                sandbox.file(".agent-skills", "");
+                sandbox.run(&["record", "--title", "x", "--format", "table"])
+            }
+            "a link where the store should be" => {
+                let store = sandbox.repo().join(".agent-skills");
+                fs::remove_dir_all(&store).expect("removed");
+                std::os::unix::fs::symlink(sandbox.root().join("home"), store).expect("a link");
+                sandbox.run(&["record", "--title", "x", "--format", "table"])
+            }
+            "a store that is in use for more than five seconds" => {
+                let lock = fs::OpenOptions::new()
+                    .write(true)
+                    .open(sandbox.store().join(".lock"))
+                    .expect("the lock");
+                fs2::FileExt::lock_exclusive(&lock).expect("locked");
+                sandbox.env("SELF_LEARNING_LOCK_WAIT_MS", "50");
+                sandbox.run(&["record", "--title", "x", "--format", "table"])
+            }
+            other => panic!("the test knows no input for the row `{other}`"),
+        }
+    }
+
+    #[test]
+    fn the_table_is_true() {
+        let rows = rows();
+        assert!(rows.len() >= 12, "{} rows", rows.len());
+        for row in rows {
+            let mut sandbox = Sandbox::new();
+            sandbox.card(serde_json::json!({ "title": "stored before", "id": "aha_000000000000" }));
+            let before = sandbox.log("aha_cards.jsonl");
+            let run = provoke(&row.input, &mut sandbox);
+            let said = format!("{}{}", run.stdout, run.stderr);
+            assert_eq!(run.code, row.exit, "{}: {said}", row.input);
+            for words in &row.words {
+                for part in words.split('…').map(str::trim) {
+                    assert!(
+                        said.replace('`', "").contains(part),
+                        "{}: no `{part}` in: {said}",
+                        row.input
+                    );
+                }
+            }
+            let after = sandbox.log("aha_cards.jsonl");
+            if row.exit == 0 {
+                assert!(
+                    after.starts_with(&before) && after.len() > before.len(),
+                    "{}",
+                    row.input
+                );
+            } else {
+                assert!(
+                    said.contains("hint:") || said.contains("tip:"),
+                    "{}: no hint in: {said}",
+                    row.input
+                );
+                assert!(
+                    after == before || after.is_empty(),
+                    "{}: the store changed",
+                    row.input
+                );
+            }
+        }
     }
 }

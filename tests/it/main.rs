@@ -1,6 +1,11 @@
 //! The one integration binary: everything through the real program, or through the library's rooms.
 
+mod contract;
 mod crash;
+mod defects;
+mod defects_hostile;
+mod defects_recall;
+mod defects_store;
 mod docs;
 mod fold;
 #[path = "../../fuzz/bodies.rs"]
@@ -8,8 +13,11 @@ mod fuzz_bodies;
 #[path = "../../benches/store.rs"]
 mod generate;
 mod graduate;
+mod graduate_force;
+mod graduate_gate;
 mod guard;
 mod patch;
+mod plans;
 mod race;
 mod rank;
 mod safety;

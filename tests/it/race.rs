@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -53,6 +55,38 @@ fn outcome(run: &Run) -> String {
         .as_str()
         .expect("an outcome")
         .to_owned()
+}
+
+/// Start so many `record` processes, let all of them wait for their input, then give it to all at once.
+fn record_at_once(sandbox: &Sandbox, processes: usize, card: &Value) -> Vec<Run> {
+    let payload = json!({ "aha_cards": [card] }).to_string();
+    let mut children: Vec<_> = (0..processes)
+        .map(|_| {
+            let mut command = sandbox.command(BINARY);
+            command
+                .arg("record")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
+            command.spawn().expect("the binary starts")
+        })
+        .collect();
+    thread::sleep(Duration::from_millis(300));
+    for child in &mut children {
+        let mut stdin = child.stdin.take().expect("piped");
+        stdin
+            .write_all(payload.as_bytes())
+            .expect("the payload is read");
+    }
+    let ended = children.into_iter().map(|child| {
+        let output = child.wait_with_output().expect("the process ends");
+        Run {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    });
+    ended.map(Run::ok).collect()
 }
 
 /// What readers see while writers are at work; every look is checked.
@@ -258,11 +292,18 @@ fn large_records_are_never_seen_half() {
 #[test]
 fn the_same_card_from_many_processes_is_one_card() {
     let sandbox = patient();
+    // Others are stored already, so that reading and deciding take a while.
+    let others = crate::generate::files(200);
+    let (name, others) = others
+        .iter()
+        .find(|(name, _)| *name == CARDS)
+        .expect("cards");
+    sandbox.seed(name, others);
     let card = json!({
         "title": "Quote YAML country codes", "when_to_use": "NO is read as false", "problem": "Norway is missing",
         "solution_steps": ["Quote it"], "evidence": ["seen"], "tags": ["yaml"], "shareable": true,
     });
-    let runs = at_once(16, |_| record(&sandbox, &card).ok());
+    let runs = record_at_once(&sandbox, 16, &card);
     let mut outcomes: BTreeMap<String, usize> = BTreeMap::new();
     for run in &runs {
         *outcomes.entry(outcome(run)).or_default() += 1;
@@ -271,12 +312,11 @@ fn the_same_card_from_many_processes_is_one_card() {
         outcomes,
         [("created".to_owned(), 1), ("reinforced".to_owned(), 15)].into()
     );
-    let cards = sandbox.records(CARDS);
-    let ids: BTreeSet<&str> = cards
-        .iter()
-        .filter_map(|card| card["id"].as_str())
-        .collect();
-    assert_eq!((cards.len(), ids.len()), (1, 1));
+    let stored = String::from_utf8(sandbox.log(CARDS)).expect("UTF-8");
+    let new = stored
+        .strip_prefix(others)
+        .expect("nothing stored is changed");
+    assert_eq!(new.lines().count(), 1, "{new}");
     let signals = sandbox.records("signals.jsonl");
     assert_eq!(signals.len(), 15);
     assert!(
@@ -290,7 +330,12 @@ fn the_same_card_from_many_processes_is_one_card() {
         (&top["score"], &top["counts"]["aha_reinforced"]),
         (&json!(16), &json!(15))
     );
-    // All of them were the first to write here; the rule is added once.
+}
+
+#[test]
+fn many_first_writers_add_the_rule_for_git_once() {
+    let sandbox = patient();
+    record_at_once(&sandbox, 16, &json!({ "title": "The first one here" }));
     let rules = fs::read_to_string(sandbox.repo().join(".gitignore")).expect("a rule");
     assert_eq!(rules.matches(".agent-skills/").count(), 1, "{rules}");
 }

@@ -107,17 +107,37 @@ fn each_way_of_asking_finds_its_card_first() {
 
 #[test]
 fn nothing_matches_names_of_keys_or_json() {
-    let cards = lines(CARDS);
-    let docs = docs(&cards);
+    let docs = [
+        Doc::new(
+            "aha_1",
+            vec![
+                Passage::new(Field::Title, "Handle pagination"),
+                Passage::new(Field::Step, "Follow the cursor"),
+            ],
+        ),
+        Doc::new(
+            "aha_2",
+            vec![Passage::new(Field::Problem, "Deadlock on startup")],
+        ),
+    ];
     for query in [
+        "title",
+        "when_to_use",
+        "problem",
         "solution_steps",
+        "tags",
+        "scope",
+        "status",
         "shareable",
         "aha_",
-        "\"scope\":\"project\"",
+        "id",
+        "true",
+        "false",
+        "null",
         "{}",
         "[]",
-        "when_to_use",
-        "primary_skill",
+        "\"scope\":\"project\"",
+        "\\u00e9",
     ] {
         let found = rank(&docs, &Query::new(query), &Options::default());
         assert!(found.hits.is_empty(), "{query}: {:?}", found.hits);

@@ -110,6 +110,7 @@ impl Sandbox {
     }
 
     /// A command with the sandbox's surroundings, in the repository.
+    #[expect(clippy::disallowed_methods, reason = "programs must be found")]
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear();

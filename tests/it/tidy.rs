@@ -19,7 +19,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
             "error",
         ],
     ),
-    ("ctx", &["domain"]),
+    ("ctx", &["domain", "error"]),
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -136,9 +136,15 @@ fn every_way_into_a_log_leads_through_the_gate() {
         (".append(batch", &[]),
         (".rewrite(", &["commands/purge.rs"]),
         ("append(true)", &["store/mod.rs", "store/gitignore.rs"]),
-        ("OpenOptions::new", &["store/mod.rs", "store/gitignore.rs", "store/lock.rs"]),
+        (
+            "OpenOptions::new",
+            &["store/mod.rs", "store/gitignore.rs", "store/lock.rs"],
+        ),
         ("File::create", &[]),
-        ("replace::file(", &["store/mod.rs", "commands/export_backport.rs"]),
+        (
+            "replace::file(",
+            &["store/mod.rs", "commands/export_backport.rs"],
+        ),
     ];
     let mut wrong = Vec::new();
     let mut found = Vec::new();
