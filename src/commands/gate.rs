@@ -42,7 +42,7 @@ pub fn pass(ctx: &Ctx, snapshot: &Snapshot, batch: &Batch) -> (Batch, Vec<String
     for (kind, records) in batch {
         let mut judged: Vec<Record> = Vec::with_capacity(records.len());
         for record in records {
-            let (record, verdict) = judge(*kind, record, &mut notes);
+            let (record, verdict) = judge(snapshot, *kind, record, &mut notes);
             if *kind == LogKind::Cards
                 && verdict.is_quarantined()
                 && let Some(flag) = flag(ctx, snapshot, batch, &judged, &record, &verdict)
@@ -63,7 +63,12 @@ pub fn pass(ctx: &Ctx, snapshot: &Snapshot, batch: &Batch) -> (Batch, Vec<String
     (passed, notes)
 }
 
-fn judge(kind: LogKind, record: &Record, notes: &mut Vec<String>) -> (Record, guard::Verdict) {
+fn judge(
+    snapshot: &Snapshot,
+    kind: LogKind,
+    record: &Record,
+    notes: &mut Vec<String>,
+) -> (Record, guard::Verdict) {
     let mut admitted = record.0.clone();
     let options = guard::Options {
         strip_invisible: true,
@@ -72,6 +77,15 @@ fn judge(kind: LogKind, record: &Record, notes: &mut Vec<String>) -> (Record, gu
     let stripped = !verdict.notes.is_empty();
     if (verdict.redactions.is_empty() && !stripped) || tombstone::digest_of(record).is_some() {
         return (record.clone(), verdict);
+    }
+    // By its id a stored item is known, whatever stands in it: another id would be another item.
+    for field in ["id", "aha_id", "rec_id"] {
+        let known = record.text(field).is_some_and(|id| {
+            snapshot.cards.get(id).is_some() || snapshot.recommendations.get(id).is_some()
+        });
+        if known && let Some(id) = record.0.get(field) {
+            admitted.insert(field.to_owned(), id.clone());
+        }
     }
     let record = Record(admitted);
     let id = record.id().unwrap_or_default();
