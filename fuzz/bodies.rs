@@ -13,7 +13,6 @@ use self_learning::Outcome;
 use self_learning::cli::Cli;
 use self_learning::ctx::{Ctx, store_below};
 use self_learning::domain::time::Timestamp;
-use self_learning::guard::invisible;
 use serde_json::{Value, json};
 
 const LOGS: [&str; 5] = [

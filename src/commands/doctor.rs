@@ -185,7 +185,15 @@ fn audit(snapshot: &Snapshot, out: &mut Vec<Finding>) {
         }
     }
     for item in &snapshot.recommendations.items {
-        judge(LogKind::Recommendations, &item.id, &item.record, false, out);
+        let counts = totals.card(&item.id);
+        let watched = counts.quarantined || counts.released;
+        judge(
+            LogKind::Recommendations,
+            &item.id,
+            &item.record,
+            watched,
+            out,
+        );
     }
     for (kind, entries) in [
         (LogKind::Events, &snapshot.events),

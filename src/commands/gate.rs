@@ -8,7 +8,9 @@ use super::{Snapshot, Target, signal_record};
 use crate::ctx::Ctx;
 use crate::domain::fold::LogKind;
 use crate::domain::record::Record;
-use crate::domain::score::{QUARANTINED_CARD, RELEASED_CARD};
+use crate::domain::score::{
+    QUARANTINED_CARD, QUARANTINED_RECOMMENDATION, RELEASED_CARD, RELEASED_RECOMMENDATION,
+};
 use crate::domain::tombstone;
 use crate::guard;
 use crate::store::Batch;
@@ -43,9 +45,9 @@ pub fn pass(ctx: &Ctx, snapshot: &Snapshot, batch: &Batch) -> (Batch, Vec<String
         let mut judged: Vec<Record> = Vec::with_capacity(records.len());
         for record in records {
             let (record, verdict) = judge(snapshot, *kind, record, &mut notes);
-            if *kind == LogKind::Cards
+            if matches!(kind, LogKind::Cards | LogKind::Recommendations)
                 && verdict.is_quarantined()
-                && let Some(flag) = flag(ctx, snapshot, batch, &judged, &record, &verdict)
+                && let Some(flag) = flag(ctx, snapshot, batch, *kind, &judged, &record, &verdict)
             {
                 notes.push(format!(
                     "{} is quarantined: its text commands the reader",
@@ -102,40 +104,56 @@ fn judge(
     (record, verdict)
 }
 
-/// The signal that keeps a card out of recall, when its text is new and nobody has judged it yet.
+/// The signal that keeps an item out of recall, when its text is new and nobody has judged it yet.
 fn flag(
     ctx: &Ctx,
     snapshot: &Snapshot,
     batch: &Batch,
+    kind: LogKind,
     earlier: &[Record],
     record: &Record,
     verdict: &guard::Verdict,
 ) -> Option<Record> {
     let id = record.id()?;
-    if snapshot.totals().card(&id).quarantined {
+    if snapshot.totals().is_quarantined(&id) {
         return None;
     }
-    let signals = batch.get(&LogKind::Signals).into_iter().flatten();
-    let judged = signals
-        .filter(|signal| signal.text("aha_id") == Some(&id))
-        .any(|signal| matches!(signal.text("kind"), Some(QUARANTINED_CARD | RELEASED_CARD)));
+    let (log, target, flagged, released) = match kind {
+        LogKind::Cards => (
+            &snapshot.cards,
+            Target::Card(&id),
+            QUARANTINED_CARD,
+            RELEASED_CARD,
+        ),
+        _ => (
+            &snapshot.recommendations,
+            Target::Recommendation(&id),
+            QUARANTINED_RECOMMENDATION,
+            RELEASED_RECOMMENDATION,
+        ),
+    };
+    let judged = batch
+        .get(&LogKind::Signals)
+        .into_iter()
+        .flatten()
+        .filter(|signal| [signal.text("aha_id"), signal.text("rec_id")].contains(&Some(&id)))
+        .any(|signal| [Some(flagged), Some(released)].contains(&signal.text("kind")));
     let before = earlier
         .iter()
         .rev()
         .find(|earlier| earlier.id().as_deref() == Some(&id))
-        .or_else(|| snapshot.cards.get(&id).map(|item| &item.record));
+        .or_else(|| log.get(&id).map(|item| &item.record));
     if judged || before.is_some_and(|before| said(before) == said(record)) {
         return None;
     }
-    let context = format!("score {}", verdict.directive.score);
-    let target = Target::Card(&id);
-    Some(signal_record(
-        ctx,
-        QUARANTINED_CARD,
-        target,
-        "guard",
-        Some(&context),
-    ))
+    let classes: Vec<&str> = verdict
+        .directive
+        .reasons
+        .iter()
+        .map(|reason| reason.class)
+        .collect();
+    let context = format!("score {}: {}", verdict.directive.score, classes.join(", "));
+    Some(signal_record(ctx, flagged, target, "guard", Some(&context)))
 }
 
 /// What a card says, its state left out.

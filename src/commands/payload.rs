@@ -382,7 +382,8 @@ fn check_keys(map: &Map<String, Value>, notes: &mut Vec<String>) -> Result<()> {
                 .hint(SHAPE_HINT));
             }
             _ => notes.push(format!(
-                "the key `{key}` is not part of a payload and was left out"
+                "the key `{}` is not part of a payload and was left out",
+                secrets::redact(key).0
             )),
         }
     }

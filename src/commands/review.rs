@@ -13,7 +13,7 @@ use crate::domain::fold::Item;
 use crate::domain::normal::{CardStatus, RecommendationStatus, Scope, unique};
 use crate::domain::recommendation;
 use crate::domain::record::Record;
-use crate::domain::score::{Counts, QUARANTINED_CARD, Totals, WEIGHTS};
+use crate::domain::score::{Counts, QUARANTINED_CARD, QUARANTINED_RECOMMENDATION, Totals, WEIGHTS};
 use crate::domain::time::{Timestamp, age_days};
 use crate::error::{Error, Result};
 use crate::report::{self, Report};
@@ -290,6 +290,9 @@ impl Recommendations {
         };
         for item in &snapshot.recommendations.items {
             let record = &item.record;
+            if totals.is_quarantined(&item.id) {
+                continue;
+            }
             if !filter.passes(record, &[recommendation::last_touched(record)]) {
                 continue;
             }
@@ -390,6 +393,7 @@ impl Cards {
         let limit = count(args.top_aha_limit);
         let by_score = passing
             .iter()
+            .filter(|(_, counts)| !counts.quarantined)
             .take(limit)
             .map(|(item, counts)| scored(item, counts))
             .collect();
@@ -410,11 +414,17 @@ impl Cards {
         let mut recent: Vec<&(&Item, &Counts)> =
             passing.iter().filter(|(item, _)| served(item)).collect();
         recent.sort_by_key(|(item, counts)| std::cmp::Reverse((counts.score(), item.position)));
-        let quarantined = passing
+        let held_cards = passing
             .iter()
             .filter(|(_, counts)| counts.quarantined)
-            .map(|(item, _)| quarantined(item, snapshot))
-            .collect();
+            .map(|(item, _)| quarantined(item, snapshot));
+        let others = snapshot
+            .recommendations
+            .items
+            .iter()
+            .filter(|item| totals.is_quarantined(&item.id))
+            .map(|item| quarantined(item, snapshot));
+        let quarantined = held_cards.chain(others).collect();
         let learnings = recent
             .iter()
             .take(LEARNINGS)
@@ -544,8 +554,10 @@ fn learning(item: &Item, counts: &Counts) -> Value {
 /// A card that is kept out of recall, and what the gate said of it.
 fn quarantined(item: &Item, snapshot: &Snapshot) -> Value {
     let said = snapshot.signals.iter().rev().find(|signal| {
-        signal.record.text("kind") == Some(QUARANTINED_CARD)
-            && signal.record.text("aha_id") == Some(&item.id)
+        matches!(
+            signal.record.text("kind"),
+            Some(QUARANTINED_CARD | QUARANTINED_RECOMMENDATION)
+        ) && [signal.record.text("aha_id"), signal.record.text("rec_id")].contains(&Some(&item.id))
     });
     json!({
         "id": item.id,
