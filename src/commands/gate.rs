@@ -25,6 +25,9 @@ const STATE_FIELDS: [&str; 6] = [
     "primary_skill",
 ];
 
+/// The code of a refusal for characters that hide.
+const HIDDEN: &str = "invisible_text";
+
 /// What the guard calls the records of a log.
 pub fn guard_kind(kind: LogKind) -> guard::Kind {
     match kind {
@@ -72,12 +75,20 @@ fn judge(
     notes: &mut Vec<String>,
 ) -> (Record, guard::Verdict) {
     let mut admitted = record.0.clone();
-    let options = guard::Options {
-        strip_invisible: true,
-    };
-    let verdict = guard::admit(&mut admitted, guard_kind(kind), options);
-    let stripped = !verdict.notes.is_empty();
-    if (verdict.redactions.is_empty() && !stripped) || tombstone::digest_of(record).is_some() {
+    let mut options = guard::Options::default();
+    let mut verdict = guard::admit(&mut admitted, guard_kind(kind), options);
+    let hides = verdict
+        .refusals
+        .iter()
+        .any(|refusal| refusal.code == HIDDEN);
+    // What hides in stored text is the audit's to find; a new state of an item does not change what it says.
+    if hides && !is_stored_hidden(snapshot, kind, record) {
+        admitted.clone_from(&record.0);
+        options.strip_invisible = true;
+        verdict = guard::admit(&mut admitted, guard_kind(kind), options);
+    }
+    let unchanged = verdict.redactions.is_empty() && !options.strip_invisible;
+    if unchanged || tombstone::digest_of(record).is_some() {
         return (record.clone(), verdict);
     }
     // By its id a stored item is known, whatever stands in it: another id would be another item.
@@ -102,6 +113,23 @@ fn judge(
     }
     notes.extend(verdict.notes.iter().map(|note| format!("{id}: {note}")));
     (record, verdict)
+}
+
+/// Whether the version before hides something already.
+fn is_stored_hidden(snapshot: &Snapshot, kind: LogKind, record: &Record) -> bool {
+    let log = match kind {
+        LogKind::Cards => &snapshot.cards,
+        LogKind::Recommendations => &snapshot.recommendations,
+        _ => return false,
+    };
+    let before = record.id().and_then(|id| Some(&log.get(&id)?.record));
+    before.is_some_and(|before| {
+        let verdict = guard::audit(&before.0, guard_kind(kind));
+        verdict
+            .refusals
+            .iter()
+            .any(|refusal| refusal.code == HIDDEN)
+    })
 }
 
 /// The signal that keeps an item out of recall, when its text is new and nobody has judged it yet.

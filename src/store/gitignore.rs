@@ -43,7 +43,7 @@ pub fn rules(root: &Path) -> Result<Vec<u8>> {
     let path = root.join(".gitignore");
     super::paths::refuse_links(root, &path)?;
     match path.symlink_metadata() {
-        Ok(metadata) if !metadata.is_file() => Err(Error::refused(
+        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => Err(Error::refused(
             "not_a_file",
             format!("`{}` is no plain file", path.display()),
         )),
