@@ -220,6 +220,9 @@ pub struct Question {
     /// Words that a card must not hold; repeatable
     #[arg(long, value_name = "WORDS")]
     pub not: Vec<String>,
+    /// Confidence, 0 to 1, below which nothing is answered; 0 shows whatever shares a word
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub min_confidence: Option<f64>,
 }
 
 /// Find cards: newest last, or the best match first with --query
@@ -279,8 +282,9 @@ pub struct WhyNot {
 
 /// Measure recall on a set of cards and questions
 ///
-/// Prints success@1, success@5, MRR@10, nDCG@10, recall@10 and how often the floor refuses or answers
-/// wrongly, each with a 95 % bootstrap interval, for all questions and by category.
+/// Prints success@1, success@5, MRR@10, nDCG@10 and recall@10 of the order, without the floor below which
+/// nothing is answered; MRR@10 with it; and how often it refuses or answers wrongly. Each with a 95 %
+/// bootstrap interval, for all questions and by category.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   self-learning eval --cards cards.jsonl --queries queries.jsonl")]
@@ -291,7 +295,7 @@ pub struct Eval {
     /// Questions, one per line: objects with id, text, relevant (ids) and category
     #[arg(long, value_name = "FILE")]
     pub queries: String,
-    /// Print the ranked ids of each question, one JSON object per line, instead of the figures
+    /// Print the ids of each question, ranked and answered, one JSON object per line, instead of the figures
     #[arg(long)]
     pub ranked: bool,
     #[command(flatten)]
@@ -490,6 +494,9 @@ pub struct AhaStatus {
     /// Why
     #[arg(long)]
     pub note: Option<String>,
+    /// The card of the global store instead of the project's
+    #[arg(long)]
+    pub global: bool,
     #[command(flatten)]
     pub output: Output,
 }
@@ -751,4 +758,12 @@ fn integer(text: &str) -> Result<i64, String> {
         .replace('_', "")
         .parse()
         .map_err(|_| format!("`{text}` is no whole number"))
+}
+
+/// A share from 0 to 1.
+fn share(text: &str) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
+        _ => Err(format!("`{text}` is no number from 0 to 1")),
+    }
 }

@@ -213,7 +213,7 @@ pub fn user_slug(name: &str) -> String {
 
 fn expand_home(text: &str, home: Option<&Path>) -> PathBuf {
     match (text.strip_prefix('~'), home) {
-        (Some(rest), Some(home)) if rest.is_empty() => home.to_owned(),
+        (Some(""), Some(home)) => home.to_owned(),
         (Some(rest), Some(home)) if rest.starts_with(['/', '\\']) => home.join(&rest[1..]),
         _ => PathBuf::from(text),
     }

@@ -55,7 +55,11 @@ pub fn run(args: &cli::Eval, ctx: &Ctx) -> Result<Done> {
         let ranked = searcher.rank(&query, &limited(false));
         let unfloored = searcher.rank(&query, &limited(true));
         if args.ranked {
-            rankings.push(json!({ "id": question.id, "ranked": ids(&ranked) }));
+            rankings.push(json!({
+                "id": question.id,
+                "ranked": ids(&unfloored),
+                "answered": ids(&ranked),
+            }));
         }
         judged.push(Judged {
             category: question.record.display("category").unwrap_or_default(),
@@ -105,6 +109,7 @@ fn figures(metrics: &Metrics) -> Value {
         "success_at_1": figure(metrics.success_at_1),
         "success_at_5": figure(metrics.success_at_5),
         "mrr_at_10": figure(metrics.mrr_at_10),
+        "mrr_at_10_answered": figure(metrics.mrr_at_10_answered),
         "ndcg_at_10": figure(metrics.ndcg_at_10),
         "recall_at_10": figure(metrics.recall_at_10),
         "wrongly_refused": figure(metrics.wrongly_refused),

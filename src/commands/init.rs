@@ -61,8 +61,11 @@ pub fn place_notes(ctx: &Ctx) -> Vec<String> {
 
 /// What to say beside an empty answer when nobody said who asks and somebody else has memories here.
 pub fn other_store(ctx: &Ctx) -> Option<Error> {
+    if ctx.user_known {
+        return None;
+    }
     let others = other_users(ctx);
-    let first = others.first().filter(|_| !ctx.user_known)?;
+    let first = others.first()?;
     let mut error = Error::not_found(format!(
         "neither USER nor USERNAME is set: the store of `{}` is used",
         ctx.user

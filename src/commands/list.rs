@@ -191,7 +191,7 @@ fn ranked(
             .iter()
             .map(|card| recall::document(card, source.totals.card(&card.id), ctx.now))
             .collect();
-        let ranking = rank::rank(&docs, query, &rank::Options::default());
+        let ranking = rank::rank(&docs, query, &recall::options(&args.question));
         found.extend(
             ranking
                 .hits

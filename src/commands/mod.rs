@@ -137,6 +137,8 @@ pub struct Snapshot {
     pub totals: ManuallyDrop<Totals>,
     pub backports: Vec<Entry>,
     pub diagnostics: Vec<Diagnostic>,
+    /// The purge key, and the digests of what was purged.
+    purged: Option<(Vec<u8>, HashSet<String>)>,
 }
 
 /// How much of the signals is needed.
@@ -226,6 +228,15 @@ impl Snapshot {
                 !back
             });
         }
+        self.purged = Some((key.to_owned(), purged));
+    }
+
+    /// Whether a record brings back text that was purged.
+    pub fn is_purged(&self, record: &Record) -> bool {
+        self.purged.as_ref().is_some_and(|(key, digests)| {
+            tombstone::digest_of(record).is_none()
+                && digests.contains(&tombstone::digest(key, record))
+        })
     }
 
     fn apply(&mut self, kind: LogKind, entry: Entry) {

@@ -107,7 +107,9 @@ pub fn decode(bytes: &[u8]) -> Result<String> {
             .chunks_exact(2)
             .map(|pair| order([pair[0], pair[1]]))
             .collect();
-        (bytes.len() % 2 == 0)
+        bytes
+            .len()
+            .is_multiple_of(2)
             .then(|| String::from_utf16(&units).ok())
             .flatten()
     };

@@ -274,7 +274,7 @@ impl Rewrite {
 }
 
 /// Whether a text that cannot be taken apart speaks of the item.
-fn holds(text: &str, id: &str, pieces: &BTreeSet<String>) -> bool {
+fn speaks_of(text: &str, id: &str, pieces: &BTreeSet<String>) -> bool {
     let letters = bare_line(text);
     text.contains(id) || pieces.iter().any(|piece| letters.contains(piece.as_str()))
 }
@@ -353,7 +353,7 @@ fn rewritten(
     if entries.is_empty() {
         if diagnostics.is_empty()
             || id.is_empty()
-            || !holds(&String::from_utf8_lossy(line), id, texts)
+            || !speaks_of(&String::from_utf8_lossy(line), id, texts)
         {
             return None;
         }
@@ -381,6 +381,10 @@ fn rewritten(
             changed = true;
             log.contexts += 1;
             entry.record.clone().with("context", PURGED_TEXT)
+        } else if kind == LogKind::Backports && holds_replaced_text(&entry.record, texts) {
+            changed = true;
+            log.contexts += 1;
+            without_replaced_text(&entry.record)
         } else {
             entry.record.clone()
         };
@@ -414,6 +418,42 @@ fn quoted(id: &str, texts: &BTreeSet<String>, logs: &[(LogKind, Vec<u8>)]) -> Ve
         .collect()
 }
 
+/// Whether a backport line keeps text that the backport replaced, and it is the text that goes.
+fn holds_replaced_text(record: &Record, texts: &BTreeSet<String>) -> bool {
+    ["undo", "blocks"]
+        .into_iter()
+        .filter_map(|field| record.0.get(field))
+        .any(|value| holds(value, texts))
+}
+
+/// Whether a value keeps bytes that cannot be looked into, or text that holds one of the pieces.
+fn holds(value: &Value, texts: &BTreeSet<String>) -> bool {
+    match value {
+        Value::String(text) => {
+            let letters = bare(text);
+            texts.iter().any(|piece| letters.contains(piece.as_str()))
+        }
+        Value::Array(items) => items.iter().any(|item| holds(item, texts)),
+        Value::Object(map) => {
+            map.contains_key("was_hex") || map.values().any(|item| holds(item, texts))
+        }
+        _ => false,
+    }
+}
+
+/// The line without what it would need to put replaced text back: such a backport can still be taken
+/// out, but not to the former byte.
+fn without_replaced_text(record: &Record) -> Record {
+    let mut out = record.clone();
+    out.0.shift_remove("undo");
+    if let Some(Value::Array(blocks)) = out.0.get_mut("blocks") {
+        for block in blocks.iter_mut().filter_map(Value::as_object_mut) {
+            block.shift_remove("was");
+        }
+    }
+    out
+}
+
 /// Where else the text may stand, and the command for it.
 fn elsewhere(id: &str, texts: &BTreeSet<String>, store: &Store, ctx: &Ctx) -> Vec<Value> {
     let mut found = Vec::new();
@@ -426,7 +466,7 @@ fn elsewhere(id: &str, texts: &BTreeSet<String>, store: &Store, ctx: &Ctx) -> Ve
     for folder in folders {
         let reference = folder.join("references/self-learning-aha.md");
         let text = std::fs::read_to_string(reference).unwrap_or_default();
-        if holds(&text, id, texts) {
+        if speaks_of(&text, id, texts) {
             found.push(json!({
                 "where": format!("the export bundle {}", folder.display()),
                 "fix": format!("rm -r '{}'", folder.display()),

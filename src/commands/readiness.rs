@@ -93,14 +93,13 @@ pub fn updates(snapshot: &Snapshot) -> Vec<Value> {
             placed.insert((path.clone(), id), (sha256, backport, skill));
         }
     }
-    let all = cards(snapshot);
     let mut out = Vec::new();
     for ((path, id), (sha256, backport, skill)) in placed {
-        let Some(card) = all.get(&id) else {
+        let Some(card) = snapshot.cards.get(&id).map(|item| &item.record) else {
             continue;
         };
-        let retired = gate::retired_state(&card.current);
-        let now = digest::of_bytes(render::card(&card.current, &id).as_bytes());
+        let retired = gate::retired_state(card);
+        let now = digest::of_bytes(render::card(card, &id).as_bytes());
         if retired.is_none() && now == sha256 {
             continue;
         }
@@ -116,7 +115,7 @@ pub fn updates(snapshot: &Snapshot) -> Vec<Value> {
         };
         out.push(json!({
             "id": id,
-            "title": card.current.title(),
+            "title": card.title(),
             "target_skill": skill,
             "target_skill_path": path,
             "backport_id": backport,

@@ -14,7 +14,7 @@ use crate::domain::score::{Counts, Totals};
 use crate::domain::time::{Timestamp, age_days};
 use crate::domain::view::{self, CardView, CardViews, SEARCHED_FIELDS};
 use crate::error::{Error, Result};
-use crate::rank::{self, Doc, Field, Hit, Passage, Phrasing, Piece, Query};
+use crate::rank::{self, Doc, Field, Hit, Options, Passage, Phrasing, Piece, Query};
 use crate::store::{Logs, Store};
 
 /// The bytes of a store's cards and what its signals add up to.
@@ -239,6 +239,17 @@ pub fn question(
         query = query.not(words.as_str());
     }
     Ok(Some(query))
+}
+
+/// How to rank for a command line.
+pub fn options(asked: &cli::Question) -> Options {
+    let mut options = Options::default();
+    if let Some(floor) = asked.min_confidence {
+        options.keep_unlikely = floor == 0.0;
+        options.tuning.floor = floor;
+        options.tuning.company = options.tuning.company.min(floor);
+    }
+    options
 }
 
 /// A file at hand as a question: its name counts, the folders above it little.

@@ -21,6 +21,7 @@ use crate::domain::normal::{self, CardStatus, RecommendationStatus, Scope};
 use crate::domain::recommendation;
 use crate::domain::record::Record;
 use crate::domain::score::{QUARANTINED_CARD, REINFORCED_RECOMMENDATION};
+use crate::domain::tombstone;
 use crate::error::{Error, Result};
 use crate::guard;
 use crate::report::{self, IdError, InvalidId, ItemResult, Outcome, Report, UsageSignals};
@@ -364,6 +365,12 @@ impl Decider<'_> {
             );
             return None;
         }
+        if self.snapshot.is_purged(&Record(map.clone())) {
+            let why = "this text was purged from the store and is not taken in again".to_owned();
+            let hint = "leave out what was purged, or write it anew".to_owned();
+            self.refuse(kind, &item, None, why, Some(hint));
+            return None;
+        }
         let says_something = map.iter().any(|(key, value)| {
             !matches!(
                 key.as_str(),
@@ -495,7 +502,7 @@ impl Decider<'_> {
             if let Some(id) = matched.filter(|id| self.current_card(id).is_some()) {
                 let (outcome, why) = self.capture_again(&id, &map, &stated);
                 (id, outcome, why)
-            } else if let Some(id) = given.clone().filter(|id| self.current_card(id).is_some()) {
+            } else if let Some(id) = given.clone().filter(|id| self.is_living_card(id)) {
                 let (outcome, why) = self.update_by_id(&id, &map, &stated);
                 (id, outcome, why)
             } else {
@@ -523,6 +530,12 @@ impl Decider<'_> {
         self.result("aha_card", item, outcome, &id, title, why);
     }
 
+    /// Whether an id is a card's; a tombstone is not brought back to life.
+    fn is_living_card(&self, id: &str) -> bool {
+        self.current_card(id)
+            .is_some_and(|card| tombstone::digest_of(card).is_none())
+    }
+
     fn new_card(
         &mut self,
         mut map: Map<String, Value>,
@@ -531,7 +544,11 @@ impl Decider<'_> {
         let mut why = None;
         let derived = ids::item_id("aha_", &map);
         let id = match given {
-            Some(id) if nameable(&id) => id,
+            Some(id) if nameable(&id) && self.current_card(&id).is_none() => id,
+            Some(id) if nameable(&id) => {
+                why = Some(format!("{id} was purged; the card has an id of its own"));
+                ids::free_id(&derived, |id| self.current_card(id).is_some())
+            }
             Some(id) => {
                 let shown: String = guard::markdown::terminal(&id).chars().take(40).collect();
                 why = Some(format!(

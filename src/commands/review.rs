@@ -1,6 +1,6 @@
 //! `review`: what is open, proven, and ready to graduate; and the learnings themselves.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
@@ -37,10 +37,19 @@ pub fn run(args: &cli::Review, ctx: &Ctx) -> Result<Done> {
     } else {
         0
     };
+    let limit = count(args.recs_limit);
+    let views = |entries: &[Entry<'_>], limit: usize| -> Vec<Value> {
+        entries
+            .iter()
+            .take(limit)
+            .map(|entry| view(entry.item, totals, ctx))
+            .collect()
+    };
+    let actions = count(args.next_actions_limit);
     let next_actions = next_actions(
-        &recommendations.open,
+        &views(&recommendations.open, actions),
         &cards.candidates,
-        count(args.next_actions_limit),
+        actions,
     );
     let scoped = |scope: Scope| {
         recommendations
@@ -66,14 +75,6 @@ pub fn run(args: &cli::Review, ctx: &Ctx) -> Result<Done> {
         backport_candidates_total: cards.ready,
         retired_aha_cards: cards.retired,
     };
-    let limit = count(args.recs_limit);
-    let views = |entries: &[Entry]| {
-        entries
-            .iter()
-            .take(limit)
-            .map(|entry| entry.view.clone())
-            .collect()
-    };
     let report = report::Review {
         ok: true,
         place: place(ctx),
@@ -83,9 +84,9 @@ pub fn run(args: &cli::Review, ctx: &Ctx) -> Result<Done> {
         summary,
         next_actions,
         recommendations: report::ReviewRecommendations {
-            open: views(&recommendations.open),
-            stale: views(&recommendations.stale),
-            untouched: views(&recommendations.untouched),
+            open: views(&recommendations.open, limit),
+            stale: views(&recommendations.stale, limit),
+            untouched: views(&recommendations.untouched, limit),
             by_status: recommendations.by_status,
         },
         aha: report::ReviewCards {
@@ -253,25 +254,26 @@ fn value_holds(value: &Value, query: &str) -> bool {
 }
 
 /// One recommendation with what it is ordered by.
-struct Entry {
-    view: Value,
+struct Entry<'a> {
+    item: &'a Item,
     scope: Scope,
     priority: i64,
     days: i64,
     created_days: i64,
 }
 
-struct Recommendations {
-    open: Vec<Entry>,
-    stale: Vec<Entry>,
-    untouched: Vec<Entry>,
+/// Apart from those by status, which are all shown, views are made only of what is shown.
+struct Recommendations<'a> {
+    open: Vec<Entry<'a>>,
+    stale: Vec<Entry<'a>>,
+    untouched: Vec<Entry<'a>>,
     by_status: Map<String, Value>,
     matching: usize,
 }
 
-impl Recommendations {
+impl<'a> Recommendations<'a> {
     fn of(
-        snapshot: &Snapshot,
+        snapshot: &'a Snapshot,
         totals: &Totals,
         filter: &Filter,
         args: &cli::Review,
@@ -301,16 +303,15 @@ impl Recommendations {
                 continue;
             }
             out.matching += 1;
-            let view = view(item, totals, ctx);
             if let Some(Value::Array(list)) = out.by_status.get_mut(status.as_str()) {
-                list.push(view.clone());
+                list.push(view(item, totals, ctx));
             }
             if !status.is_open() {
                 continue;
             }
             let days = age_days(recommendation::last_touched(record), ctx.now);
             let entry = || Entry {
-                view: view.clone(),
+                item,
                 scope: recommendation::scope(record),
                 priority: recommendation::priority(record),
                 days: days.unwrap_or(0),
@@ -414,16 +415,17 @@ impl Cards {
         let mut recent: Vec<&(&Item, &Counts)> =
             passing.iter().filter(|(item, _)| served(item)).collect();
         recent.sort_by_key(|(item, counts)| std::cmp::Reverse((counts.score(), item.position)));
+        let verdicts = verdicts(snapshot);
         let held_cards = passing
             .iter()
             .filter(|(_, counts)| counts.quarantined)
-            .map(|(item, _)| quarantined(item, snapshot));
+            .map(|(item, _)| quarantined(item, verdicts.get(item.id.as_str()).copied()));
         let others = snapshot
             .recommendations
             .items
             .iter()
             .filter(|item| totals.is_quarantined(&item.id))
-            .map(|item| quarantined(item, snapshot));
+            .map(|item| quarantined(item, verdicts.get(item.id.as_str()).copied()));
         let quarantined = held_cards.chain(others).collect();
         let learnings = recent
             .iter()
@@ -551,27 +553,38 @@ fn learning(item: &Item, counts: &Counts) -> Value {
     })
 }
 
-/// A card that is kept out of recall, and what the gate said of it.
-fn quarantined(item: &Item, snapshot: &Snapshot) -> Value {
-    let said = snapshot.signals.iter().rev().find(|signal| {
-        matches!(
-            signal.record.text("kind"),
-            Some(QUARANTINED_CARD | QUARANTINED_RECOMMENDATION)
-        ) && [signal.record.text("aha_id"), signal.record.text("rec_id")].contains(&Some(&item.id))
-    });
+/// What the gate said last of each item it kept out, by id; one pass over the signals.
+fn verdicts(snapshot: &Snapshot) -> HashMap<&str, &Record> {
+    let said = snapshot
+        .signals
+        .iter()
+        .map(|signal| &signal.record)
+        .filter(|record| {
+            let kind = record.text("kind");
+            [Some(QUARANTINED_CARD), Some(QUARANTINED_RECOMMENDATION)].contains(&kind)
+        });
+    said.filter_map(|record| {
+        let id = record.text("aha_id").or_else(|| record.text("rec_id"))?;
+        Some((id, record))
+    })
+    .collect()
+}
+
+/// An item that is kept out of recall, and why.
+fn quarantined(item: &Item, said: Option<&Record>) -> Value {
     json!({
         "id": item.id,
         "title": item.record.title(),
-        "why": said.and_then(|signal| signal.record.text("context")),
-        "ts": said.and_then(|signal| signal.record.ts()),
+        "why": said.and_then(|said| said.text("context")),
+        "ts": said.and_then(Record::ts),
         "read": format!("self-learning show {}", item.id),
         "release": format!("self-learning release --id {} --reason \"…\"", item.id),
     })
 }
 
-fn next_actions(open: &[Entry], candidates: &[Value], limit: usize) -> Vec<Value> {
-    let recommendations = open.iter().take(limit).map(|entry| {
-        let field = |key: &str| entry.view.get(key).cloned().unwrap_or_default();
+fn next_actions(open: &[Value], candidates: &[Value], limit: usize) -> Vec<Value> {
+    let recommendations = open.iter().take(limit).map(|view| {
+        let field = |key: &str| view.get(key).cloned().unwrap_or_default();
         json!({
             "type": "recommendation",
             "id": field("id"),

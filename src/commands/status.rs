@@ -1,10 +1,12 @@
 //! `rec-status` and `aha-status`: state changes, appended as versions.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::{
-    Done, Snapshot, Target, commit, find_id, place, project_store, refuse_purged, scope_text,
-    signal_record,
+    Done, Snapshot, Target, commit, find_id, global_store, place, project_store, refuse_purged,
+    scope_text, signal_record,
 };
 use crate::cli::{AhaStatus, RecStatus};
 use crate::ctx::Ctx;
@@ -94,12 +96,16 @@ pub fn recommendation(args: &RecStatus, ctx: &Ctx) -> Result<Done> {
         id,
         previous,
         updated,
-        LogKind::Recommendations,
+        &store.log_path(LogKind::Recommendations),
     ))
 }
 
 pub fn card(args: &AhaStatus, ctx: &Ctx) -> Result<Done> {
-    let store = project_store(ctx);
+    let store = if args.global {
+        global_store(ctx)
+    } else {
+        project_store(ctx)
+    };
     let note = admitted_note(args.note.as_deref())?;
     let mut snapshot = Snapshot::load(&store)?;
     find_id("Aha Card", "aha_", &args.id, snapshot.cards.ids())?;
@@ -138,7 +144,7 @@ pub fn card(args: &AhaStatus, ctx: &Ctx) -> Result<Done> {
         id,
         previous,
         updated,
-        LogKind::Cards,
+        &store.log_path(LogKind::Cards),
     ))
 }
 
@@ -152,7 +158,7 @@ fn changed(
     id: String,
     previous: serde_json::Value,
     updated: serde_json::Value,
-    kind: LogKind,
+    written_to: &Path,
 ) -> Done {
     Report::StatusChange(report::StatusChange {
         ok: true,
@@ -160,7 +166,7 @@ fn changed(
         id,
         previous,
         updated,
-        written_to: project_store(ctx).log_path(kind).display().to_string(),
+        written_to: written_to.display().to_string(),
         diagnostics: snapshot.damage(),
     })
     .into()

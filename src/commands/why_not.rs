@@ -75,7 +75,7 @@ pub fn run(args: &cli::WhyNot, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
         .iter()
         .map(|card| recall::document(card, counts(card), ctx.now))
         .collect();
-    let told = rank::why_not(&docs, &id, &query, &rank::Options::default());
+    let told = rank::why_not(&docs, &id, &query, &recall::options(&args.question));
     report.place = told.place;
     report.missing_words = told.missing;
     if let Some(hit) = &told.hit {

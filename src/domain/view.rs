@@ -66,7 +66,7 @@ struct PlainCard<'a> {
     #[serde(borrow, default)]
     superseded_by: Text<'a>,
     #[serde(borrow, default)]
-    primary_skill: Texts<'a>,
+    primary_skill: Text<'a>,
     #[serde(borrow, default)]
     title: Texts<'a>,
     #[serde(borrow, default)]
@@ -210,18 +210,20 @@ fn plain_view(line: &str) -> Option<CardView<'_>> {
     if trimmed.is_empty() || trimmed.len() != plain.id.0.len() {
         return None;
     }
-    let skill = match plain.primary_skill.0.as_slice() {
-        [] => Cow::Borrowed(""),
-        [skill] => skill.clone(),
-        _ => return None,
-    };
+    let skill = plain.primary_skill.0;
+    let searched = Texts(
+        Some(skill.clone())
+            .filter(|skill| !skill.is_empty())
+            .into_iter()
+            .collect(),
+    );
     let fields = [
         plain.title,
         plain.when_to_use,
         plain.problem,
         plain.solution_steps,
         plain.tags,
-        plain.primary_skill,
+        searched,
         plain.evidence,
         plain.gotchas,
         plain.asks,
@@ -256,7 +258,9 @@ fn view_of(id: String, record: Record) -> CardView<'static> {
     let mut texts = Vec::new();
     for (field, key) in SEARCHED_FIELDS.into_iter().enumerate() {
         match record.0.get(key) {
-            Some(Value::String(text)) => texts.push((field, Cow::Owned(text.clone()))),
+            Some(Value::String(text)) if key != "primary_skill" || !text.is_empty() => {
+                texts.push((field, Cow::Owned(text.clone())));
+            }
             Some(Value::Array(items)) => {
                 let items = items.iter().filter_map(Value::as_str);
                 texts.extend(items.map(|text| (field, Cow::Owned(text.to_owned()))));
@@ -294,6 +298,10 @@ mod tests {
             "\n",
             "{oops\n\n[1]\n[\"x\", \"y\"]\n",
             r#"{"id": " c ", "superseded_by": "a", "primary_skill": "k"}"#,
+            "\n",
+            r#"{"id": "d", "primary_skill": ["A"]}"#,
+            "\n",
+            r#"{"id": "e", "primary_skill": ""}"#,
             "\n",
             r#"{"title": "no id"}"#,
             "\n",

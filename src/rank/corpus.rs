@@ -86,7 +86,8 @@ const PASSAGE: u32 = u32::MAX;
 pub(crate) struct Run {
     /// Cards that hold the run.
     pub holders: u32,
-    first_token: u32,
+    /// Number of its first token in the corpus; the others follow.
+    pub first_token: u32,
     /// Tokens the run counts for in a card's length.
     tokens: u16,
     /// Features of the hashed embedding it has.
@@ -201,7 +202,7 @@ impl<'a> Corpus<'a> {
                 let mut added = 0;
                 token::runs(&passage.text, |text| {
                     table.used += std::mem::take(&mut added);
-                    let hash = token::term_hash(text);
+                    let hash = token::run_hash(text);
                     let slot = table.slot(hash);
                     if slot.number == FREE {
                         *slot = Slot {

@@ -29,7 +29,7 @@ pub struct Estimate {
     pub high: f64,
 }
 
-/// Figures over a set of questions.
+/// Figures over a set of questions. The order is judged without the floor, the floor by itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics {
     /// Questions with an answer in the cards.
@@ -42,6 +42,8 @@ pub struct Metrics {
     pub success_at_5: Estimate,
     /// Mean reciprocal rank of the first relevant hit among ten.
     pub mrr_at_10: Estimate,
+    /// The same of what is answered: a question that the floor refuses counts 0.
+    pub mrr_at_10_answered: Estimate,
     /// Normalised discounted cumulative gain among ten.
     pub ndcg_at_10: Estimate,
     /// Share of the relevant cards among ten.
@@ -90,15 +92,18 @@ fn measure(judged: &[&Judged]) -> Metrics {
     Metrics {
         answerable: answerable.len(),
         unanswerable: unanswerable.len(),
-        success_at_1: over(&|one| share(first(&one.ranked, &one.relevant, 1).is_some())),
-        success_at_5: over(&|one| share(first(&one.ranked, &one.relevant, 5).is_some())),
+        success_at_1: over(&|one| share(first(&one.unfloored, &one.relevant, 1).is_some())),
+        success_at_5: over(&|one| share(first(&one.unfloored, &one.relevant, 5).is_some())),
         mrr_at_10: over(&|one| {
-            first(&one.ranked, &one.relevant, 10).map_or(0.0, |at| 1.0 / (at + 1) as f64)
+            first(&one.unfloored, &one.relevant, 10).map_or(0.0, |at| 1.0 / (at + 1) as f64)
         }),
         ndcg_at_10: over(&ndcg),
+        mrr_at_10_answered: over(&|one| {
+            first(&one.ranked, &one.relevant, 10).map_or(0.0, |at| 1.0 / (at + 1) as f64)
+        }),
         recall_at_10: over(&|one| {
             let relevant: BTreeSet<&String> = one.relevant.iter().collect();
-            hits(&one.ranked, &one.relevant).len() as f64 / relevant.len() as f64
+            hits(&one.unfloored, &one.relevant).len() as f64 / relevant.len() as f64
         }),
         wrongly_refused: estimate(&among_five),
         wrongly_answered: estimate(&answered),
@@ -131,7 +136,7 @@ fn ndcg(one: &Judged) -> f64 {
     let gain = |at: usize| 1.0 / ((at + 2) as f64).log2();
     let relevant: BTreeSet<&String> = one.relevant.iter().collect();
     let ideal: f64 = (0..relevant.len().min(10)).map(gain).sum();
-    hits(&one.ranked, &one.relevant)
+    hits(&one.unfloored, &one.relevant)
         .into_iter()
         .map(gain)
         .sum::<f64>()
@@ -198,9 +203,10 @@ mod tests {
             judged(&[], &[], &["b"]),
         ]);
         assert_eq!((metrics.answerable, metrics.unanswerable), (3, 2));
-        assert!((metrics.success_at_1.mean - 1.0 / 3.0).abs() < 1e-12);
-        assert!((metrics.mrr_at_10.mean - 0.5).abs() < 1e-12);
-        assert!((metrics.ndcg_at_10.mean - (1.0 + 1.0 / 3f64.log2()) / 3.0).abs() < 1e-12);
+        assert!((metrics.success_at_1.mean - 2.0 / 3.0).abs() < 1e-12);
+        assert!((metrics.mrr_at_10.mean - 2.5 / 3.0).abs() < 1e-12);
+        assert!((metrics.mrr_at_10_answered.mean - 0.5).abs() < 1e-12);
+        assert!((metrics.ndcg_at_10.mean - (2.0 + 1.0 / 3f64.log2()) / 3.0).abs() < 1e-12);
         assert!((metrics.wrongly_refused.mean - 1.0 / 3.0).abs() < 1e-12);
         assert!((metrics.wrongly_answered.mean - 0.5).abs() < 1e-12);
         assert!(categories.is_empty());
@@ -208,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_repeated_id_counts_once() {
-        let (metrics, _) = evaluate(&[judged(&["a", "b"], &["a", "a", "b"], &[])]);
+        let (metrics, _) = evaluate(&[judged(&["a", "b"], &[], &["a", "a", "b"])]);
         assert!((metrics.recall_at_10.mean - 1.0).abs() < 1e-12);
         assert!((metrics.ndcg_at_10.mean - 1.0).abs() < 1e-12);
     }

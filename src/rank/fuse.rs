@@ -477,10 +477,17 @@ fn rank_phrasing(
             corpus,
             &essence(phrasing, &asked, &kept),
             &asked.substitutes,
+            &postings.stems,
             tuning,
         )
     } else {
-        Question::new(corpus, phrasing, &asked.substitutes, tuning)
+        Question::new(
+            corpus,
+            phrasing,
+            &asked.substitutes,
+            &postings.stems,
+            tuning,
+        )
     };
     let mut best_embedding = 0.0_f64;
     for candidate in candidates.iter_mut().take(tuning.candidates) {

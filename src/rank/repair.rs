@@ -22,7 +22,7 @@ pub(crate) const SHORTEST: usize = 4;
 /// Most unknown words of one phrasing that are repaired; with more, none is.
 pub(crate) const MOST_WORDS: usize = 24;
 /// Similarity from which the embedding, too, takes the stand-in for the word.
-pub(crate) const SURE: f64 = 0.5;
+pub(crate) const SURE: f64 = 0.7;
 /// Least similarity of a stand-in.
 const LEAST: f64 = 0.4;
 /// Stand-ins below this share of the best one's similarity are dropped.

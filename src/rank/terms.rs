@@ -157,53 +157,57 @@ pub(crate) struct Postings {
     pub holders: Vec<u32>,
     /// All (card, term) pairs, by card.
     pub rows: Vec<Posting>,
+    /// Per token of the corpus: the hash of its stem where that is one of the terms, else 0.
+    pub stems: Vec<u64>,
 }
 
-/// Set of the first two bytes of the terms asked for: stemming keeps them, so other runs need not be stemmed.
-pub(crate) struct StemFilter {
-    bits: Vec<u64>,
+/// Set of the beginnings of the terms asked for: other words need not be stemmed, which is slow. A stem differs from
+/// its word in at most its last two letters (`hoping` → `hope`, `tying` → `tie`), so of a term all but the last two
+/// bytes, at least two where it has them and at most four, must begin the word.
+struct StemFilter {
+    /// Per length of the beginning (1 to 4): a hashed set.
+    bits: [Vec<u64>; 4],
 }
 
 impl StemFilter {
-    pub(crate) fn new<'t>(terms: impl Iterator<Item = &'t str>) -> Self {
-        let mut prefixes = StemFilter {
-            bits: vec![0; 1024],
+    fn new<'t>(terms: impl Iterator<Item = &'t str>) -> Self {
+        let mut filter = StemFilter {
+            bits: std::array::from_fn(|_| vec![0; 1024]),
         };
         for term in terms {
-            let key = Self::key(term);
-            prefixes.set(key);
+            let bytes = term.as_bytes();
+            let length = bytes
+                .len()
+                .saturating_sub(2)
+                .clamp(2, 4)
+                .min(bytes.len().max(1));
+            filter.add(bytes, length);
             // The three stems that change their second letter: dying, lying, tying.
-            if term.len() >= 2 && matches!(&term.as_bytes()[..2], b"di" | b"li" | b"ti") {
-                prefixes.set((key & 0xFF00) | usize::from(b'y'));
+            if let [first @ (b'd' | b'l' | b't'), b'i', b'e'] = *bytes {
+                filter.add(&[first, b'y'], 2);
             }
         }
-        prefixes
+        filter
     }
 
-    fn set(&mut self, key: usize) {
-        self.bits[key / 64] |= 1 << (key % 64);
+    fn add(&mut self, bytes: &[u8], length: usize) {
+        let key = Self::key(bytes, length);
+        self.bits[length - 1][key / 64] |= 1 << (key % 64);
     }
 
-    fn key(token: &str) -> usize {
-        match token.as_bytes() {
-            [] => 0,
-            [first] => usize::from(*first) << 8,
-            [first, second, ..] => usize::from(*first) << 8 | usize::from(*second),
-        }
-    }
-
-    /// The stem of `token` and its hash, if it may be one of the terms.
-    pub(crate) fn stem<'t>(&self, token: &'t str) -> Option<(u64, std::borrow::Cow<'t, str>)> {
-        if !self.may_hold(token) {
-            return None;
-        }
-        let stem = token::stem(token);
-        Some((token::term_hash(&stem), stem))
+    fn key(bytes: &[u8], length: usize) -> usize {
+        let code = bytes.iter().take(length).fold(1_u32, |code, &byte| {
+            code << 7 ^ code >> 25 ^ u32::from(byte)
+        });
+        (code.wrapping_mul(0x9E37_79B1) >> 16) as usize
     }
 
     fn may_hold(&self, token: &str) -> bool {
-        let key = Self::key(token);
-        self.bits[key / 64] >> (key % 64) & 1 == 1
+        let bytes = token.as_bytes();
+        (1..=4).any(|length| {
+            let key = Self::key(bytes, length);
+            self.bits[length - 1][key / 64] >> (key % 64) & 1 == 1
+        })
     }
 }
 
@@ -212,30 +216,33 @@ pub(crate) fn look_up(corpus: &Corpus<'_>, terms: &[(u64, &str)]) -> Postings {
     let mut postings = Postings {
         holders: vec![0; terms.len()],
         rows: Vec::new(),
+        stems: Vec::new(),
     };
     if terms.is_empty() {
         return postings;
     }
-    let prefixes = StemFilter::new(terms.iter().map(|(_, text)| *text));
+    let filter = StemFilter::new(terms.iter().map(|(_, text)| *text));
     let wanted: HashMap<u64, u32> = terms
         .iter()
         .enumerate()
         .map(|(at, (hash, _))| (*hash, at as u32))
         .collect();
+    postings.stems.reserve(corpus.runs.len() * 2);
     // Per run: 0, or one more than an index into `lists`.
     let mut list_of_run = vec![0_u32; corpus.runs.len()];
     let mut lists: Vec<Vec<u32>> = Vec::new();
     for (at, run) in corpus.runs.iter().enumerate() {
         let mut list: Vec<u32> = Vec::new();
-        let mut check = |token: &str| {
-            if prefixes.may_hold(token)
-                && let Some(&term) = wanted.get(&token::term_hash(&token::stem(token)))
-            {
-                list.push(term);
-            }
-        };
         for (_, token) in corpus.tokens(run) {
-            check(token);
+            let mut known = 0;
+            if filter.may_hold(token) {
+                let hash = token::term_hash(&token::stem(token));
+                if let Some(&term) = wanted.get(&hash) {
+                    list.push(term);
+                    known = hash;
+                }
+            }
+            postings.stems.push(known);
         }
         if !list.is_empty() {
             lists.push(list);
@@ -270,4 +277,45 @@ pub(crate) fn look_up(corpus: &Corpus<'_>, terms: &[(u64, &str)]) -> Postings {
         }
     }
     postings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rank::perturb;
+
+    #[test]
+    fn the_filter_lets_every_word_of_a_stem_pass() {
+        let mut words: Vec<String> = "dying lying tying dies skies skis idly gently ugly early only singly news using used hoping \
+            hopped relational conditional rationalization vietnamization predication operator feudalism decisiveness hopefulness \
+            callousness formality sensitivity sensibility triplicate formative formalize electricity electrical hopeful goodness \
+            revival allowance inference airliner gyroscopic adjustable defensible irritant replacement adjustment dependent adoption \
+            communism activate angularity homologous effective bowdlerize probate rate cease controlling roll fluency flying cries \
+            cry by say youth boyish being exceed succeed proceed inning outing canning herring generically communal arsenic a is"
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect();
+        for text in [
+            include_str!("../../tests/data/recall/cards.jsonl"),
+            include_str!("../../tests/data/recall/queries.jsonl"),
+        ] {
+            for damaged in [
+                text.to_owned(),
+                perturb::inflect(text),
+                perturb::swap_letters(text),
+            ] {
+                let mut scratch = Scratch::default();
+                token::runs(&damaged, |run| {
+                    token::tokens_of_run(run, &mut scratch, |_, word| words.push(word.to_owned()))
+                });
+            }
+        }
+        for word in &words {
+            let stem = token::stem(word);
+            assert!(
+                StemFilter::new([stem.as_ref()].into_iter()).may_hold(word),
+                "{word} {stem}"
+            );
+        }
+    }
 }

@@ -26,8 +26,8 @@ pub struct Tuning {
 impl Default for Tuning {
     fn default() -> Self {
         Tuning {
-            bm25_share: 0.65,
-            pair_weight: 2.0,
+            bm25_share: 0.71,
+            pair_weight: 2.5,
             norm_power: 1.0,
             candidates: 100,
             repair_weight: 0.9,

@@ -155,8 +155,17 @@ fn list(report: &List, style: Style) -> String {
                     .unwrap_or_default();
                 score = format!("{confidence:.2}{}", if weak { " weak" } else { "" });
             }
+            let mut id = safe(&card.id().unwrap_or_default());
+            if report
+                .matches
+                .get(position)
+                .map(|found| value_text(found, "store"))
+                == Some("global")
+            {
+                id.push_str(" (global)");
+            }
             table.add_row([
-                safe(&card.id().unwrap_or_default()),
+                id,
                 safe(&cut(&card.title(), 160)),
                 safe(&cut(&card.display("when_to_use").unwrap_or_default(), 160)),
                 score,
@@ -169,6 +178,9 @@ fn list(report: &List, style: Style) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
         out.push_str(&finished(&table));
+        for found in &report.matches {
+            out.push_str(&explained(found));
+        }
         out.push_str(&format!("\n{}", count(report.count, "card")));
         if report.hidden > 0 {
             out.push_str(&format!("; {} retired not shown (--all)", report.hidden));
@@ -184,6 +196,41 @@ fn list(report: &List, style: Style) -> String {
         out.push_str(&format!("{more}\n"));
     }
     out
+}
+
+/// What a score is made of, when that was asked for.
+fn explained(found: &Value) -> String {
+    let Some(explain) = found.get("explain") else {
+        return String::new();
+    };
+    let number = |key: &str| explain.get(key).and_then(Value::as_f64).unwrap_or_default();
+    let terms = explain.get("terms").and_then(Value::as_array);
+    let terms: Vec<String> = terms
+        .into_iter()
+        .flatten()
+        .map(|term| {
+            let weight = term
+                .get("weight")
+                .and_then(Value::as_f64)
+                .unwrap_or_default();
+            format!(
+                "{}→{} {} {weight:.2}",
+                value_text(term, "query_word"),
+                value_text(term, "term"),
+                value_text(term, "how")
+            )
+        })
+        .collect();
+    format!(
+        "\n{}: BM25 {:.2}, embedding {:.2}, coverage {:.2}, cosine {:.2}, use ×{:.2}\n    {}\n",
+        safe(value_text(found, "id")),
+        number("bm25"),
+        number("embedding"),
+        number("coverage"),
+        number("cosine"),
+        number("boost"),
+        safe(&terms.join("; "))
+    )
 }
 
 /// A card as lines to read.
@@ -268,7 +315,7 @@ fn review(report: &Review, style: Style) -> String {
     ));
     let mut filters = serde_json::to_value(&report.filters).unwrap_or_default();
     if let Value::Object(map) = &mut filters {
-        map.retain(|key, value| !value.is_null() && !(key == "stale_days" && *value == 7));
+        map.retain(|key, value| !(value.is_null() || key == "stale_days" && *value == 7));
         if !map.is_empty() {
             out.push_str(&format!(
                 "Filters: {}\n",

@@ -12,8 +12,11 @@ use super::support::{BINARY, Sandbox, finish};
 
 // ---- lines: what a v1 reader finds
 
-/// The fields of each log that the original reads, and whether a line must have them.
-const V1_FIELDS: [(&str, &[(&str, &str, bool)]); 4] = [
+/// A log, and its fields: name, type, and whether every line has it.
+type LogFields = (&'static str, &'static [(&'static str, &'static str, bool)]);
+
+/// The fields of each log that the original reads.
+const V1_FIELDS: [LogFields; 4] = [
     (
         "events.jsonl",
         &[

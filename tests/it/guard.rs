@@ -322,37 +322,3 @@ proptest! {
         directive::assess(&[&text]);
     }
 }
-
-/// Not a check: prints how fast ordinary text is scanned. Run it in release mode.
-#[test]
-#[ignore = "a measurement"]
-fn scanning_speed() {
-    let sentences = "The build failed because `vite.config.ts` resolved react@18.2.0 twice: once from packages/web and once from the root.\n\
-        Set `max_tokens` to 4096 and pass --no-cache; commit 3f2a1b4c5d6e fixed it on 2024-06-12. See https://docs.acme.io/build?page=2.\n\
-        fn parse(input: &str) -> Result<Token, Error> { let key = input.trim(); if key.is_empty() { return Err(Error::Empty); } Ok(Token::new(key)) }\n";
-    let text = sentences.repeat(40_000);
-    let rounds = 3;
-    for (name, action) in [
-        (
-            "secrets::scan",
-            (|text: &str| secrets::scan(text).len()) as fn(&str) -> usize,
-        ),
-        ("invisible::find", |text| {
-            usize::from(invisible::find(text).is_some())
-        }),
-        ("directive::assess", |text| {
-            directive::assess(&[text]).reasons.len()
-        }),
-    ] {
-        let start = std::time::Instant::now();
-        let mut found = 0;
-        for _ in 0..rounds {
-            found += action(&text);
-        }
-        let seconds = start.elapsed().as_secs_f64();
-        println!(
-            "{name}: {:.0} MB/s ({found} found)",
-            (text.len() * rounds) as f64 / seconds / 1e6
-        );
-    }
-}

@@ -15,6 +15,7 @@ mod generate;
 mod graduate;
 mod graduate_force;
 mod graduate_gate;
+mod graduate_legacy;
 mod guard;
 mod patch;
 mod plans;

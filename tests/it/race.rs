@@ -180,6 +180,7 @@ impl Readers<'_> {
             }
             before = now;
             looks += 1;
+            thread::sleep(Duration::from_micros(200));
         }
         looks
     }
@@ -198,6 +199,7 @@ impl Readers<'_> {
                 assert!(whole, "half an INDEX.md:\n{text}");
             }
             looks += 1;
+            thread::sleep(Duration::from_micros(200));
         }
         looks
     }

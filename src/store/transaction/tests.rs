@@ -1,5 +1,7 @@
 //! Writes that die or fail at every step.
 
+#![expect(clippy::disallowed_methods, reason = "fixtures need no atomic writes")]
+
 use super::*;
 use crate::store::folder::Folder;
 use std::cell::Cell;
