@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser};
 use self_learning::cli::Cli;
 use self_learning::ctx::Ctx;
 use self_learning::error::Error;
+use self_learning::guard::secrets;
 use self_learning::render::Form;
 use self_learning::{Outcome, failure, form, run};
 
@@ -38,7 +39,9 @@ fn usage(error: &clap::Error) -> Outcome {
             ..Outcome::default()
         };
     }
+    // What was typed may be a secret in the wrong place.
     let text = error.to_string();
+    let text = secrets::redact(&text).0.into_owned();
     // Arguments need not be text; a complaint about that must not fail itself.
     let arguments: Vec<String> = std::env::args_os()
         .map(|argument| argument.to_string_lossy().into_owned())

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::gate::guard_kind;
 use super::{Done, Snapshot, place, project_store};
 use crate::cli;
 use crate::ctx::Ctx;
@@ -107,7 +108,7 @@ fn health(ctx: &Ctx, snapshot: &Snapshot) -> Vec<Finding> {
         }
     }
     if ctx.in_git {
-        let rules = std::fs::read(ctx.repo_root.join(".gitignore")).unwrap_or_default();
+        let rules = gitignore::rules(&ctx.repo_root).unwrap_or_default();
         if !gitignore::ignores_store(&rules) {
             out.push(finding(
                 "not_ignored",
@@ -184,7 +185,15 @@ fn audit(snapshot: &Snapshot, out: &mut Vec<Finding>) {
         }
     }
     for item in &snapshot.recommendations.items {
-        judge(LogKind::Recommendations, &item.id, &item.record, false, out);
+        let counts = totals.card(&item.id);
+        let watched = counts.quarantined || counts.released;
+        judge(
+            LogKind::Recommendations,
+            &item.id,
+            &item.record,
+            watched,
+            out,
+        );
     }
     for (kind, entries) in [
         (LogKind::Events, &snapshot.events),
@@ -232,14 +241,7 @@ fn judge(kind: LogKind, id: &str, record: &Record, watched: bool, out: &mut Vec<
     if tombstone::digest_of(record).is_some() {
         return;
     }
-    let guard_kind = match kind {
-        LogKind::Events => guard::Kind::Event,
-        LogKind::Cards => guard::Kind::Card,
-        LogKind::Recommendations => guard::Kind::Recommendation,
-        LogKind::Signals => guard::Kind::Signal,
-        LogKind::Backports => guard::Kind::Backport,
-    };
-    let verdict = guard::audit(&record.0, guard_kind);
+    let verdict = guard::audit(&record.0, guard_kind(kind));
     let here = |field: &str, rest: Finding| Finding {
         file: Some(kind.file_name()),
         id: Some(guard::markdown::terminal(id).into_owned()),

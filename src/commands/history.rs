@@ -1,8 +1,9 @@
 //! `history` and `rollback`: the versions of an item, and an earlier one brought back.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::edit::{changed_fields, check_rev};
+use super::gate::guard_kind;
 use super::{Done, Snapshot, commit, find_id, place, project_store, refuse_purged};
 use crate::cli;
 use crate::ctx::Ctx;
@@ -10,6 +11,7 @@ use crate::domain::fold::{self, Entry, LogKind};
 use crate::domain::record::Record;
 use crate::domain::{card, recommendation};
 use crate::error::{Error, Result};
+use crate::guard;
 use crate::report::{self, Report, Version};
 use crate::store::{Batch, Logs};
 
@@ -81,6 +83,14 @@ pub fn rollback(args: &cli::Rollback, ctx: &Ctx) -> Result<Done> {
     if kind == LogKind::Recommendations {
         restored = restored.with("last_touched_ts", ctx.now.to_text());
     }
+    // The version may be older than the rules of today, or written by somebody else.
+    let verdict = guard::admit(
+        &mut restored.0,
+        guard_kind(kind),
+        guard::Options {
+            strip_invisible: true,
+        },
+    );
     let batch = Batch::from([(kind, vec![restored])]);
     let notes = commit(ctx, &mut locked, &mut snapshot, &batch)?;
     let log = if kind == LogKind::Cards {
@@ -101,7 +111,11 @@ pub fn rollback(args: &cli::Rollback, ctx: &Ctx) -> Result<Done> {
         changed_fields: changed,
         written_to: store.log_path(kind).display().to_string(),
         item: Value::Object(written),
-        redactions: Vec::new(),
+        redactions: verdict
+            .redactions
+            .iter()
+            .map(|found| json!({ "class": found.class, "field": found.path, "offset": found.offset }))
+            .collect(),
         notes,
         diagnostics: snapshot.damage(),
     })

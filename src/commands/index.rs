@@ -55,6 +55,7 @@ pub fn of(snapshot: &Snapshot, ctx: &Ctx) -> Index {
         .items
         .iter()
         .filter(|item| recommendation::status(&item.record).is_open())
+        .filter(|item| !totals.is_quarantined(&item.id))
         .map(|item| {
             (
                 item,

@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod edit;
 pub mod evaluate;
 pub mod export_backport;
+mod gate;
 pub mod history;
 pub mod index;
 pub mod init;
@@ -42,7 +43,6 @@ use crate::domain::record::Record;
 use crate::domain::score::Totals;
 use crate::domain::tombstone;
 use crate::error::{Error, Kind, Result};
-use crate::guard::{self, Options};
 use crate::render::index_md;
 use crate::report::{Damage, Place, Report};
 use crate::store::{Batch, Locked, Logs, Store};
@@ -278,7 +278,7 @@ impl Snapshot {
     }
 }
 
-/// Append a batch and rebuild INDEX.md. What is appended is acknowledged even when the index, which can
+/// Append a batch, past the last gate, and rebuild INDEX.md. The only caller of [`Locked::append`]. What is appended is acknowledged even when the index, which can
 /// be made again, cannot be written: then a note says so.
 ///
 /// # Errors
@@ -289,40 +289,14 @@ pub fn commit(
     snapshot: &mut Snapshot,
     batch: &Batch,
 ) -> Result<Vec<String>> {
-    let batch = &masked(batch);
-    locked.append(batch)?;
-    snapshot.apply_batch(batch);
+    let (batch, mut notes) = gate::pass(ctx, snapshot, batch);
+    locked.append(&batch)?;
+    snapshot.apply_batch(&batch);
     let text = index_md::render(&index::of(snapshot, ctx));
-    Ok(match locked.write_index(&text) {
-        Ok(()) => Vec::new(),
-        Err(error) => vec![format!("INDEX.md was not rebuilt: {}", error.message)],
-    })
-}
-
-/// What a batch looks like once written: a new version of an item that another writer left with a secret
-/// in it must not carry the secret on. Everything else stays as it is.
-fn masked(batch: &Batch) -> Batch {
-    let mut batch = batch.clone();
-    for (kind, records) in &mut batch {
-        for record in records {
-            let mut admitted = record.clone();
-            let verdict = guard::admit(&mut admitted.0, guarded_as(*kind), Options::default());
-            if !verdict.redactions.is_empty() {
-                *record = admitted;
-            }
-        }
+    if let Err(error) = locked.write_index(&text) {
+        notes.push(format!("INDEX.md was not rebuilt: {}", error.message));
     }
-    batch
-}
-
-fn guarded_as(kind: LogKind) -> guard::Kind {
-    match kind {
-        LogKind::Events => guard::Kind::Event,
-        LogKind::Cards => guard::Kind::Card,
-        LogKind::Recommendations => guard::Kind::Recommendation,
-        LogKind::Signals => guard::Kind::Signal,
-        LogKind::Backports => guard::Kind::Backport,
-    }
+    Ok(notes)
 }
 
 /// The stored id that was meant, or an error with the nearest ones.

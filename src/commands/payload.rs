@@ -7,6 +7,7 @@ use crate::domain::ids;
 use crate::domain::json::parse;
 use crate::domain::normal::id_list_of;
 use crate::error::{Error, Result};
+use crate::guard::secrets;
 
 /// The keys a payload may have.
 pub const KEYS: [&str; 8] = [
@@ -183,7 +184,16 @@ fn near(text: &str, line: usize, column: usize) -> String {
         .unwrap_or_default()
         .trim_end();
     let from = column.saturating_sub(21);
-    let piece: String = line_text
+    // Masked in the whole line, where a secret is recognised, at its length, so that columns stay.
+    let mut masked = String::with_capacity(line_text.len());
+    let mut at = 0;
+    for span in secrets::scan(line_text) {
+        masked.push_str(&line_text[at..span.start]);
+        masked.extend(line_text[span.start..span.end].chars().map(|_| '*'));
+        at = span.end;
+    }
+    masked.push_str(&line_text[at..]);
+    let piece: String = masked
         .chars()
         .skip(from)
         .take(40)
@@ -374,7 +384,8 @@ fn check_keys(map: &Map<String, Value>, notes: &mut Vec<String>) -> Result<()> {
                 .hint(SHAPE_HINT));
             }
             _ => notes.push(format!(
-                "the key `{key}` is not part of a payload and was left out"
+                "the key `{}` is not part of a payload and was left out",
+                secrets::redact(key).0
             )),
         }
     }

@@ -10,6 +10,7 @@ use crate::domain::fold::LogKind;
 use crate::domain::ids;
 use crate::domain::normal::{self, Scope};
 use crate::domain::record::Record;
+use crate::domain::score::RELEASED_CARD;
 use crate::error::{Error, Result};
 use crate::guard;
 use crate::report::{self, Report};
@@ -44,9 +45,15 @@ pub fn run(args: &cli::Promote, ctx: &Ctx) -> Result<Done> {
     let mut skipped = Vec::new();
     let mut refused = 0;
     let mut notes = Vec::new();
+    let mut released = Vec::new();
     for id in &requested {
         match copy_of(id, &snapshot, &global_snapshot, &mut notes) {
             Ok(record) => {
+                // What a person let pass here has passed there too.
+                if snapshot.totals().card(id).released {
+                    let target = Target::Card(id);
+                    released.push(signal_record(ctx, RELEASED_CARD, target, "person", None));
+                }
                 copies.push(record);
                 signals.push(signal_record(
                     ctx,
@@ -64,7 +71,7 @@ pub fn run(args: &cli::Promote, ctx: &Ctx) -> Result<Done> {
         }
     }
     // The copy first: a signal without a copy would claim what did not happen.
-    let global_batch = Batch::from([(LogKind::Cards, copies)]);
+    let global_batch = Batch::from([(LogKind::Cards, copies), (LogKind::Signals, released)]);
     notes.extend(commit(
         ctx,
         &mut locked_global,
@@ -145,7 +152,7 @@ fn copy_of(
     if let Some(refusal) = verdict.refusals.first() {
         return Err(Skip::because(format!("{id}: {}", refusal.message)));
     }
-    if verdict.is_quarantined() {
+    if verdict.is_quarantined() && !project.totals().card(id).released {
         return Err(Skip::because(format!("{id}: its text commands the reader")));
     }
     for found in &verdict.redactions {

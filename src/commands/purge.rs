@@ -14,6 +14,7 @@ use crate::domain::fold::{self, LogKind};
 use crate::domain::record::Record;
 use crate::domain::tombstone::{self, PURGED_TEXT};
 use crate::error::{Error, Kind, Result};
+use crate::guard;
 use crate::report::{self, Report};
 use crate::store::{Batch, Locked, Logs, Store};
 
@@ -32,7 +33,8 @@ pub fn run(args: &cli::Purge, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
         &[0; tombstone::KEY_BYTES],
         &logs,
     );
-    let elsewhere = elsewhere(&id, &preview.texts, &store, ctx);
+    let mut elsewhere = elsewhere(&id, &preview.texts, &store, ctx);
+    elsewhere.extend(quoted(&id, &preview.texts, &logs));
     let command = format!(
         "self-learning purge --id {id} --reason \"{}\" --yes --plan {plan}",
         reason.replace('"', "\\\"")
@@ -238,13 +240,15 @@ impl Rewrite {
                         &gone,
                         &mut log,
                         |record, record_id| {
-                            tombstone::tombstone(
-                                record,
-                                record_id,
-                                &tombstone::digest(key, record),
-                                reason,
-                                now,
-                            )
+                            let digest = tombstone::digest(key, record);
+                            let mut stone =
+                                tombstone::tombstone(record, record_id, &digest, reason, now);
+                            // Another writer's skill or time may hold the secret as well.
+                            let options = guard::Options {
+                                strip_invisible: true,
+                            };
+                            guard::admit(&mut stone.0, guard::Kind::Card, options);
+                            stone
                         },
                     ) {
                         Some(new) => out.extend(new),
@@ -269,13 +273,70 @@ impl Rewrite {
     }
 }
 
-/// Pieces of text long enough to be recognised in a damaged line.
+/// Whether a text that cannot be taken apart speaks of the item.
+fn speaks_of(text: &str, id: &str, pieces: &BTreeSet<String>) -> bool {
+    let letters = bare_line(text);
+    text.contains(id) || pieces.iter().any(|piece| letters.contains(piece.as_str()))
+}
+
+/// Pieces of text long enough to be recognised, in the form of [`bare`]: of each line all of it, cut into parts, so that a
+/// line torn anywhere still holds one.
 fn pieces(record: &Record) -> Vec<String> {
-    let text = readable_text(record);
-    text.lines()
-        .filter(|line| line.chars().count() >= 8)
-        .map(|line| line.chars().take(32).collect())
+    const PART: usize = 24;
+    const LEAST: usize = 8;
+    let mut found = Vec::new();
+    for line in readable_text(record).lines() {
+        let letters: Vec<char> = bare(line).chars().collect();
+        let parts = letters
+            .chunks(PART)
+            .filter(|part| part.len() == PART || (letters.len() < PART && part.len() >= LEAST));
+        found.extend(parts.map(|part| part.iter().collect::<String>()));
+        // A secret need not fill a part of its own: words that mix letters and digits are looked for alone.
+        let words = line.split_whitespace().map(bare).filter(|word| {
+            word.chars().count() >= LEAST
+                && word.contains(|letter: char| letter.is_ascii_digit())
+                && word.contains(char::is_alphabetic)
+        });
+        found.extend(words);
+    }
+    found
+}
+
+/// Letters and digits of a text, folded: what stays the same however a line was escaped, split or damaged.
+fn bare(text: &str) -> String {
+    let key = guard::comparison_key(text);
+    key.chars()
+        .filter(|letter| letter.is_alphanumeric())
         .collect()
+}
+
+/// The same for a line of JSON that cannot be parsed: its escapes are read first.
+fn bare_line(line: &str) -> String {
+    let mut text = String::with_capacity(line.len());
+    let mut rest = line.chars();
+    while let Some(letter) = rest.next() {
+        if letter != '\\' {
+            text.push(letter);
+            continue;
+        }
+        match rest.next() {
+            Some('u') => {
+                let digits: String = rest.clone().take(4).collect();
+                let unit = u32::from_str_radix(&digits, 16)
+                    .ok()
+                    .and_then(char::from_u32);
+                match unit {
+                    Some(unit) if digits.len() == 4 => {
+                        text.push(unit);
+                        rest.nth(3);
+                    }
+                    _ => text.push(' '),
+                }
+            }
+            _ => text.push(' '),
+        }
+    }
+    bare(&text)
 }
 
 /// The new bytes of one line, or `None` when it stays.
@@ -290,9 +351,10 @@ fn rewritten(
 ) -> Option<Vec<u8>> {
     let (entries, diagnostics) = fold::entries(kind, line, 1);
     if entries.is_empty() {
-        let text = String::from_utf8_lossy(line);
-        let holds = text.contains(id) || texts.iter().any(|piece| text.contains(piece.as_str()));
-        if diagnostics.is_empty() || !holds || id.is_empty() {
+        if diagnostics.is_empty()
+            || id.is_empty()
+            || !speaks_of(&String::from_utf8_lossy(line), id, texts)
+        {
             return None;
         }
         // A damaged line cannot be taken apart; a blank one is skipped by every reader.
@@ -332,6 +394,30 @@ fn rewritten(
     changed.then(|| out.into_bytes())
 }
 
+/// Other items of this store that quote the text: each is purged or edited by itself.
+fn quoted(id: &str, texts: &BTreeSet<String>, logs: &[(LogKind, Vec<u8>)]) -> Vec<Value> {
+    let mut ids = BTreeSet::new();
+    for (kind, bytes) in logs {
+        let (entries, _) = fold::entries(*kind, bytes, 1);
+        for entry in entries {
+            let about = ["aha_id", "rec_id"].map(|key| entry.record.text(key));
+            let own = entry.id == id || about.contains(&Some(id));
+            let text = bare(&readable_text(&entry.record));
+            if !own && texts.iter().any(|piece| text.contains(piece.as_str())) {
+                ids.insert(entry.id);
+            }
+        }
+    }
+    ids.into_iter()
+        .map(|other| {
+            json!({
+                "where": format!("{other}, which says some of it too"),
+                "fix": format!("self-learning show {other}; then: self-learning purge --id {other} --reason \"…\""),
+            })
+        })
+        .collect()
+}
+
 /// Whether a backport line keeps text that the backport replaced, and it is the text that goes.
 fn holds_replaced_text(record: &Record, texts: &BTreeSet<String>) -> bool {
     ["undo", "blocks"]
@@ -343,7 +429,10 @@ fn holds_replaced_text(record: &Record, texts: &BTreeSet<String>) -> bool {
 /// Whether a value keeps bytes that cannot be looked into, or text that holds one of the pieces.
 fn holds(value: &Value, texts: &BTreeSet<String>) -> bool {
     match value {
-        Value::String(text) => texts.iter().any(|piece| text.contains(piece.as_str())),
+        Value::String(text) => {
+            let letters = bare(text);
+            texts.iter().any(|piece| letters.contains(piece.as_str()))
+        }
         Value::Array(items) => items.iter().any(|item| holds(item, texts)),
         Value::Object(map) => {
             map.contains_key("was_hex") || map.values().any(|item| holds(item, texts))
@@ -377,7 +466,7 @@ fn elsewhere(id: &str, texts: &BTreeSet<String>, store: &Store, ctx: &Ctx) -> Ve
     for folder in folders {
         let reference = folder.join("references/self-learning-aha.md");
         let text = std::fs::read_to_string(reference).unwrap_or_default();
-        if text.contains(id) || texts.iter().any(|piece| text.contains(piece.as_str())) {
+        if speaks_of(&text, id, texts) {
             found.push(json!({
                 "where": format!("the export bundle {}", folder.display()),
                 "fix": format!("rm -r '{}'", folder.display()),

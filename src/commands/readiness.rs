@@ -26,7 +26,9 @@ pub fn portable(snapshot: &Snapshot, ctx: &Ctx, limit: usize) -> Vec<Value> {
     };
     let all = cards(snapshot);
     let waiting = all.values().filter(|card| {
-        !exported.contains(&card.id) && gate::retired_state(&card.current).is_none()
+        !exported.contains(&card.id)
+            && gate::retired_state(&card.current).is_none()
+            && !totals.is_quarantined(&card.id)
     });
     let mut judged: Vec<(Verdict, i64)> = waiting
         .map(|card| {

@@ -261,7 +261,10 @@ impl Decider<'_> {
     /// Pure: nothing is read or written here.
     fn decide(mut self, payload: Payload, global_ids: &HashSet<String>) -> Decision {
         self.out.notes.clone_from(&payload.notes);
-        let default_skill = default_skill(&payload);
+        let mut default_skill = default_skill(&payload);
+        if let Some(skill) = &mut default_skill {
+            self.admit_text(skill, "primary_skill");
+        }
         let event_id = payload
             .event
             .clone()
@@ -274,17 +277,18 @@ impl Decider<'_> {
             (kinds.iter().position(|kind| *kind == item.kind), item.index)
         };
         self.out.results.sort_by_key(rank);
-        let source = payload.usage_source.as_deref().unwrap_or("agent");
+        let mut source = payload.usage_source.unwrap_or_else(|| "agent".to_owned());
+        self.admit_text(&mut source, "usage_source");
         let context = payload
             .usage_context
             .or_else(|| event_id.map(|id| format!("event_id={id}")));
         let mut context = context.unwrap_or_default();
         self.admit_text(&mut context, "usage_context");
-        self.use_ids(&payload.used_cards, "aha_", source, &context, global_ids);
+        self.use_ids(&payload.used_cards, "aha_", &source, &context, global_ids);
         self.use_ids(
             &payload.used_recommendations,
             "rec_",
-            source,
+            &source,
             &context,
             global_ids,
         );
@@ -292,12 +296,20 @@ impl Decider<'_> {
     }
 
     fn admit_text(&mut self, text: &mut String, path: &str) {
-        let verdict = guard::admit_text(text, path, self.options);
-        if !verdict.is_admitted() {
+        // A text beside the items is no reason to refuse them: what hides goes, and what is too long is cut.
+        let mut verdict = guard::admit_text(text, path, self.options);
+        if guard::invisible::find(text).is_some() {
             *text = guard::invisible::strip(text).into_owned();
+            verdict = guard::admit_text(text, path, self.options);
             self.out
                 .notes
                 .push(format!("hidden characters were removed from `{path}`"));
+        }
+        if text.len() > guard::limits::TEXT_BYTES {
+            text.truncate(text.floor_char_boundary(guard::limits::TEXT_BYTES));
+            self.out
+                .notes
+                .push(format!("`{path}` was too long and was cut"));
         }
         self.note_redactions(&verdict, path, None);
     }
@@ -347,8 +359,8 @@ impl Decider<'_> {
                 return None;
             }
         };
-        let title = map.get("title").and_then(Value::as_str).map(str::to_owned);
         let verdict = guard::admit(&mut map, guard_kind, self.options);
+        let title = map.get("title").and_then(Value::as_str).map(str::to_owned);
         if let Some(refusal) = verdict.refusals.first() {
             self.refuse(
                 kind,
@@ -405,7 +417,15 @@ impl Decider<'_> {
         why: String,
         hint: Option<String>,
     ) {
-        let title = title.map(|title| guard::markdown::terminal(&title).chars().take(80).collect());
+        // What is refused may still hold a secret, in pieces that hidden characters keep apart.
+        let title = title.map(|title| {
+            let visible = guard::invisible::strip(&title).into_owned();
+            let masked = guard::secrets::redact(&visible).0;
+            guard::markdown::terminal(&masked)
+                .chars()
+                .take(80)
+                .collect()
+        });
         self.out.results.push(ItemResult {
             kind,
             index: item.index,
@@ -790,7 +810,7 @@ impl Decider<'_> {
             };
             if !known && !id.starts_with(prefix) {
                 self.out.usage.invalid_ids.push(InvalidId {
-                    id,
+                    id: guard::secrets::redact(&id).0.into_owned(),
                     expected_prefix: prefix,
                 });
                 continue;
@@ -801,6 +821,7 @@ impl Decider<'_> {
                 } else {
                     self.snapshot.recommendations.ids().collect()
                 };
+                let id = guard::secrets::redact(&id).0.into_owned();
                 self.out.usage.errors.push(IdError {
                     nearest: ids::nearest(&id, known_ids.into_iter(), 3),
                     error: format!(

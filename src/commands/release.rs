@@ -1,4 +1,4 @@
-//! `release`: a person has read a quarantined card and lets it back into recall.
+//! `release`: a person has read a quarantined item and lets it back into recall.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::{Done, Snapshot, Target, commit, find_id, place, project_store, signa
 use crate::cli;
 use crate::ctx::Ctx;
 use crate::domain::fold::LogKind;
-use crate::domain::score::RELEASED_CARD;
+use crate::domain::score::{RELEASED_CARD, RELEASED_RECOMMENDATION};
 use crate::error::{Error, Kind, Result};
 use crate::report::{self, Report};
 use crate::store::Batch;
@@ -18,7 +18,8 @@ pub fn run(args: &cli::Release, ctx: &Ctx) -> Result<Done> {
     };
     let store = project_store(ctx);
     let snapshot = Snapshot::load(&store)?;
-    let id = find_id("Aha Card", "aha_", &args.id, snapshot.cards.ids())?;
+    let known = snapshot.cards.ids().chain(snapshot.recommendations.ids());
+    let id = find_id("Card or recommendation", "aha_", &args.id, known)?;
     if let Some(marker) = ctx.agent.first()
         && !ctx.stdin_terminal
     {
@@ -26,7 +27,7 @@ pub fn run(args: &cli::Release, ctx: &Ctx) -> Result<Done> {
             Kind::Refused,
             "needs_a_person",
             format!(
-                "a quarantined card is released by a person, not by an agent ({marker} is set)"
+                "a quarantined item is released by a person, not by an agent ({marker} is set)"
             ),
         )
         .hint(format!(
@@ -35,19 +36,18 @@ pub fn run(args: &cli::Release, ctx: &Ctx) -> Result<Done> {
     }
     let mut locked = store.lock(ctx.lock_wait)?;
     let mut snapshot = Snapshot::load(&locked)?;
-    if !snapshot.totals().card(&id).quarantined {
+    if !snapshot.totals().is_quarantined(&id) {
         return Err(
             Error::refused("not_quarantined", format!("{id} is not quarantined"))
                 .hint("self-learning review --quarantine lists the cards that are"),
         );
     }
-    let signal = signal_record(
-        ctx,
-        RELEASED_CARD,
-        Target::Card(&id),
-        "person",
-        Some(&reason),
-    );
+    let (kind, target) = if snapshot.cards.get(&id).is_some() {
+        (RELEASED_CARD, Target::Card(&id))
+    } else {
+        (RELEASED_RECOMMENDATION, Target::Recommendation(&id))
+    };
+    let signal = signal_record(ctx, kind, target, "person", Some(&reason));
     let batch = Batch::from([(LogKind::Signals, vec![signal.clone()])]);
     commit(ctx, &mut locked, &mut snapshot, &batch)?;
     Ok(Report::Signal(report::Signal {

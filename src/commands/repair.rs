@@ -177,6 +177,8 @@ impl Plan {
         if !verdict.is_admitted() {
             return;
         }
+        // Another id would be another item, and this one would be found damaged again.
+        record = record.with("id", id);
         let records = self.recovered.entry(kind).or_default();
         if !records
             .iter()

@@ -13,7 +13,7 @@ use crate::domain::fold::Item;
 use crate::domain::normal::{CardStatus, RecommendationStatus, Scope, unique};
 use crate::domain::recommendation;
 use crate::domain::record::Record;
-use crate::domain::score::{Counts, QUARANTINED_CARD, Totals, WEIGHTS};
+use crate::domain::score::{Counts, QUARANTINED_CARD, QUARANTINED_RECOMMENDATION, Totals, WEIGHTS};
 use crate::domain::time::{Timestamp, age_days};
 use crate::error::{Error, Result};
 use crate::report::{self, Report};
@@ -292,6 +292,9 @@ impl<'a> Recommendations<'a> {
         };
         for item in &snapshot.recommendations.items {
             let record = &item.record;
+            if totals.is_quarantined(&item.id) {
+                continue;
+            }
             if !filter.passes(record, &[recommendation::last_touched(record)]) {
                 continue;
             }
@@ -391,6 +394,7 @@ impl Cards {
         let limit = count(args.top_aha_limit);
         let by_score = passing
             .iter()
+            .filter(|(_, counts)| !counts.quarantined)
             .take(limit)
             .map(|(item, counts)| scored(item, counts))
             .collect();
@@ -412,11 +416,17 @@ impl Cards {
             passing.iter().filter(|(item, _)| served(item)).collect();
         recent.sort_by_key(|(item, counts)| std::cmp::Reverse((counts.score(), item.position)));
         let verdicts = verdicts(snapshot);
-        let quarantined = passing
+        let held_cards = passing
             .iter()
             .filter(|(_, counts)| counts.quarantined)
-            .map(|(item, _)| quarantined(item, verdicts.get(item.id.as_str()).copied()))
-            .collect();
+            .map(|(item, _)| quarantined(item, verdicts.get(item.id.as_str()).copied()));
+        let others = snapshot
+            .recommendations
+            .items
+            .iter()
+            .filter(|item| totals.is_quarantined(&item.id))
+            .map(|item| quarantined(item, verdicts.get(item.id.as_str()).copied()));
+        let quarantined = held_cards.chain(others).collect();
         let learnings = recent
             .iter()
             .take(LEARNINGS)
@@ -543,18 +553,24 @@ fn learning(item: &Item, counts: &Counts) -> Value {
     })
 }
 
-/// What the gate said last of each card it kept out, by card; one pass over the signals.
+/// What the gate said last of each item it kept out, by id; one pass over the signals.
 fn verdicts(snapshot: &Snapshot) -> HashMap<&str, &Record> {
     let said = snapshot
         .signals
         .iter()
         .map(|signal| &signal.record)
-        .filter(|record| record.text("kind") == Some(QUARANTINED_CARD));
-    said.filter_map(|record| Some((record.text("aha_id")?, record)))
-        .collect()
+        .filter(|record| {
+            let kind = record.text("kind");
+            [Some(QUARANTINED_CARD), Some(QUARANTINED_RECOMMENDATION)].contains(&kind)
+        });
+    said.filter_map(|record| {
+        let id = record.text("aha_id").or_else(|| record.text("rec_id"))?;
+        Some((id, record))
+    })
+    .collect()
 }
 
-/// A card that is kept out of recall, and why.
+/// An item that is kept out of recall, and why.
 fn quarantined(item: &Item, said: Option<&Record>) -> Value {
     json!({
         "id": item.id,

@@ -7,6 +7,7 @@ use crate::cli;
 use crate::ctx::Ctx;
 use crate::domain::ids::{self, Resolution};
 use crate::error::{Error, Result};
+use crate::guard;
 use crate::report::{self, IdError, Report, Shown};
 
 pub fn run(args: &cli::Show, ctx: &Ctx) -> Result<Done> {
@@ -80,9 +81,10 @@ fn resolve(
             Resolution::Unknown(near) => nearest.extend(near),
         }
     }
+    let wanted = guard::secrets::redact(wanted).0;
     Err(IdError {
         error: format!("nothing has the id `{wanted}`"),
-        id: wanted.to_owned(),
+        id: wanted.into_owned(),
         nearest,
     })
 }

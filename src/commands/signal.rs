@@ -13,6 +13,7 @@ use crate::domain::ids;
 use crate::domain::normal;
 use crate::domain::record::Record;
 use crate::error::{Error, Result};
+use crate::guard;
 use crate::report::{self, IdError, InvalidId, Report};
 use crate::store::Batch;
 
@@ -105,7 +106,7 @@ pub fn use_items(args: &cli::Use, ctx: &Ctx) -> Result<Done> {
                     ));
                 }
                 Err(_) if !id.starts_with(prefix) => invalid_ids.push(InvalidId {
-                    id,
+                    id: guard::secrets::redact(&id).0.into_owned(),
                     expected_prefix: prefix,
                 }),
                 Err(missing) => errors.push(missing),
@@ -190,10 +191,11 @@ impl Known {
         if log.get(id).is_some() || (card && self.global.cards.get(id).is_some()) {
             return Ok(());
         }
+        let id = guard::secrets::redact(id).0;
         Err(IdError {
-            id: id.to_owned(),
+            id: id.clone().into_owned(),
             error: format!("no {what} has the id `{id}`"),
-            nearest: ids::nearest(id, log.ids(), 3),
+            nearest: ids::nearest(&id, log.ids(), 3),
         })
     }
 }

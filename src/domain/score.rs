@@ -121,6 +121,15 @@ impl Totals {
                 }
             }
         }
+        if let (Some(id), QUARANTINED_RECOMMENDATION | RELEASED_RECOMMENDATION) =
+            (filled(recommendation), kind)
+        {
+            // Ids of cards and of recommendations do not meet; neither kind is a touch.
+            let counts = self.cards.entry(id).or_default();
+            counts.quarantined = kind == QUARANTINED_RECOMMENDATION;
+            counts.released = !counts.quarantined;
+            return;
+        }
         if let Some(id) = filled(recommendation) {
             // A second capture by an agent is no touch by a person.
             let seen = if kind == REINFORCED_RECOMMENDATION {
@@ -134,6 +143,11 @@ impl Totals {
 
     pub fn card(&self, id: &str) -> &Counts {
         self.cards.get(id).unwrap_or(&self.none)
+    }
+
+    /// Whether a card or a recommendation is kept out until a person releases it.
+    pub fn is_quarantined(&self, id: &str) -> bool {
+        self.card(id).quarantined
     }
 
     pub fn recommendation(&self, id: &str) -> i64 {
@@ -151,3 +165,6 @@ pub const REINFORCED_RECOMMENDATION: &str = "rec_reinforced";
 /// The kinds that keep a card out of recall, and let it back in; readers of v1 stores skip them.
 pub const QUARANTINED_CARD: &str = "aha_quarantined";
 pub const RELEASED_CARD: &str = "aha_released";
+/// The same for recommendations.
+pub const QUARANTINED_RECOMMENDATION: &str = "rec_quarantined";
+pub const RELEASED_RECOMMENDATION: &str = "rec_released";

@@ -1,6 +1,7 @@
 //! INDEX.md: short enough to read at the start of a session, at any size of the store.
 
 use super::words::{count, cut, inline};
+use crate::guard::{directive, invisible, secrets};
 use crate::report::{Index, IndexLine};
 
 /// Longest title shown, in characters.
@@ -36,10 +37,19 @@ pub fn render(index: &Index) -> String {
 fn entry(line: &IndexLine) -> String {
     format!(
         "- **{}** (`{}`, {}\n",
-        inline(&cut(&line.title, TITLE)),
-        inline(&line.id),
+        inline(&cut(&shown(&line.title), TITLE)),
+        inline(&shown(&line.id)),
         inline(&line.detail)
     )
+}
+
+/// A title as it may enter every session: other writers have no gate.
+fn shown(title: &str) -> String {
+    let visible = invisible::strip(title);
+    if directive::assess(&[&visible]).is_quarantined() {
+        return "(withheld: it commands its reader)".to_owned();
+    }
+    secrets::redact(&visible).0.into_owned()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Stored lines may hold what JSON has no word for (`NaN`, `Infinity`) and characters that a terminal
 //! obeys. The former become null, the latter escapes: any parser reads the document, and printing it is safe.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -10,6 +11,7 @@ use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 use serde_json::{Value, json};
 
 use crate::error::Error;
+use crate::guard::secrets;
 use crate::report::Report;
 
 pub fn report(report: &Report) -> String {
@@ -26,6 +28,7 @@ pub fn failure(error: &Error) -> String {
     if let Some(details) = &error.details {
         body["details"] = details.as_ref().clone();
     }
+    mask(&mut body);
     pretty(&json!({ "ok": false, "error": body }))
 }
 
@@ -35,6 +38,20 @@ pub fn lines(values: &[Value]) -> String {
         .iter()
         .map(|value| serialised(value, CompactFormatter))
         .collect()
+}
+
+/// An error may repeat what was typed: secrets in it are masked.
+fn mask(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(masked) = secrets::redact(text).0 {
+                *text = masked;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(mask),
+        Value::Object(map) => map.values_mut().for_each(mask),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 fn pretty(value: &impl Serialize) -> String {

@@ -125,5 +125,23 @@ fn review(report: &Review) -> String {
             text(action, "suggested_next")
         ));
     }
+    if report.quarantined > 0 {
+        out.push_str("\n## Quarantined\n\n");
+        if report.quarantine.is_empty() {
+            let items = count(report.quarantined, "item");
+            out.push_str(&format!(
+                "{items}; see: `self-learning review --quarantine`\n"
+            ));
+        }
+        for item in &report.quarantine {
+            out.push_str(&format!(
+                "- **{}** (`{}`): {}; `{}`\n",
+                text(item, "title"),
+                text(item, "id"),
+                text(item, "why"),
+                text(item, "release")
+            ));
+        }
+    }
     out
 }

@@ -42,9 +42,9 @@ pub fn report(report: &Report, form: Form, style: Style) -> String {
 /// `error: …` and `hint: …`, for stderr. `warning` when the run went on all the same.
 pub fn complaint(error: &Error, warning: bool) -> String {
     let word = if warning { "warning" } else { "error" };
-    let mut text = format!("{word}: {}\n", words::safe(&error.message));
+    let mut text = format!("{word}: {}\n", words::leaving(&error.message));
     if let Some(hint) = &error.hint {
-        text.push_str(&format!("hint: {}\n", words::safe(hint)));
+        text.push_str(&format!("hint: {}\n", words::leaving(hint)));
     }
     text
 }
@@ -58,6 +58,6 @@ pub fn diagnostics(report: &Report) -> Option<String> {
         words::count(found.len(), "line"),
         first.file,
         first.line,
-        words::safe(&first.detail),
+        words::leaving(&first.detail),
     ))
 }

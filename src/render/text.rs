@@ -422,9 +422,9 @@ fn review(report: &Review, style: Style) -> String {
             ));
         }
     } else if report.quarantined > 0 {
-        let cards = count(report.quarantined, "card");
+        let items = count(report.quarantined, "item");
         out.push_str(&format!(
-            "Quarantined: {cards}; see: self-learning review --quarantine\n"
+            "Quarantined: {items}; see: self-learning review --quarantine\n"
         ));
     }
     notes(&mut out, &report.notes);

@@ -1,6 +1,6 @@
 //! Words for counts, pieces of text cut to length, and text made safe to print.
 
-use crate::guard::markdown;
+use crate::guard::{markdown, secrets};
 
 /// `1 card`, `2 cards`.
 pub fn count(number: usize, noun: &str) -> String {
@@ -26,6 +26,11 @@ pub fn cut(text: &str, length: usize) -> String {
 /// Text without anything that steers a terminal or hides.
 pub fn safe(text: &str) -> String {
     markdown::terminal(text).into_owned()
+}
+
+/// Text of a message: it may repeat what was typed, so secrets in it are masked too.
+pub fn leaving(text: &str) -> String {
+    safe(&secrets::redact(text).0)
 }
 
 /// Text as part of a line of a Markdown document that somebody may print.

@@ -90,15 +90,25 @@ impl Folder {
             )
             .hint("run it in the repository of that skill, or add --allow-outside"));
         }
-        Folder::hold(resolved)
+        Folder::hold(resolved, &root)
     }
 
     #[cfg(unix)]
-    fn hold(path: PathBuf) -> Result<Folder> {
+    fn hold(path: PathBuf, root: &Path) -> Result<Folder> {
         use rustix::fs::{Mode, OFlags};
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let failed = |error: rustix::io::Errno| Error::io("open", &path, &error.into());
-        let handle = rustix::fs::open(&path, flags, Mode::empty()).map_err(failed)?;
+        // Inside the repository every step is taken from the step before and follows no link, so that no part of the
+        // path can be exchanged for one that leads out after it was resolved.
+        let (start, below) = match path.strip_prefix(root) {
+            Ok(below) => (root, below),
+            Err(_) => (path.as_path(), Path::new("")),
+        };
+        let mut handle = rustix::fs::open(start, flags, Mode::empty()).map_err(failed)?;
+        for part in below.components() {
+            handle = rustix::fs::openat(&handle, part.as_os_str(), flags, Mode::empty())
+                .map_err(failed)?;
+        }
         // Whoever swapped a part of the path between resolving and opening is found out here.
         let opened = rustix::fs::fstat(&handle).map_err(failed)?;
         let again = fs::canonicalize(&path)
@@ -115,7 +125,7 @@ impl Folder {
     }
 
     #[cfg(not(unix))]
-    fn hold(path: PathBuf) -> Result<Folder> {
+    fn hold(path: PathBuf, _root: &Path) -> Result<Folder> {
         Ok(Folder { path })
     }
 

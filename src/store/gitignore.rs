@@ -16,15 +16,10 @@ const FOLDER: &str = ".agent-skills";
 /// When the file cannot be read or appended to.
 pub fn protect(root: &Path) -> Result<bool> {
     let path = root.join(".gitignore");
-    let old = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(Error::io("read", &path, &error)),
-    };
+    let old = rules(root)?;
     if ignores_store(&old) {
         return Ok(false);
     }
-    super::paths::refuse_links(root, &path)?;
     let mut text = String::new();
     if !old.is_empty() && !old.ends_with(b"\n") {
         text.push('\n');
@@ -38,6 +33,24 @@ pub fn protect(root: &Path) -> Result<bool> {
         .map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     Ok(true)
+}
+
+/// The root `.gitignore`; nothing when there is none.
+///
+/// # Errors
+/// When it is a link or no plain file: it could lead to a device or a pipe that never ends.
+pub fn rules(root: &Path) -> Result<Vec<u8>> {
+    let path = root.join(".gitignore");
+    super::paths::refuse_links(root, &path)?;
+    match path.symlink_metadata() {
+        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => Err(Error::refused(
+            "not_a_file",
+            format!("`{}` is no plain file", path.display()),
+        )),
+        Ok(_) => fs::read(&path).map_err(|error| Error::io("read", &path, &error)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Error::io("read", &path, &error)),
+    }
 }
 
 /// Whether the rules of a root `.gitignore` ignore the store's folder: the last rule that matches

@@ -16,8 +16,7 @@ use crate::error::{Error, Kind, Result};
 pub fn exclusive(path: &Path, wait: Duration) -> Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    super::paths::for_owner_only(&mut options);
     let file = options
         .open(path)
         .map_err(|error| Error::io("open the lock", path, &error))?;

@@ -28,6 +28,12 @@ const LOCK: &str = ".lock";
 /// How often a log is read again while its last line is still being written, once a millisecond.
 const SETTLING_READS: usize = 100;
 
+/// How often in a row a replaced log must be found at rest, ten milliseconds apart.
+const QUIET_LOOKS: usize = 5;
+
+/// How often at most, when somebody never stops writing to it.
+const MOST_LOOKS: usize = 1_000;
+
 /// Something the logs of a store can be read from.
 pub trait Logs {
     /// The bytes of one log; nothing when there is none.
@@ -218,8 +224,7 @@ impl Locked<'_> {
             let new = !path.exists();
             let mut options = OpenOptions::new();
             options.read(true).append(true).create(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            paths::for_owner_only(&mut options);
             let mut file = options
                 .open(&path)
                 .map_err(|error| Error::io("open for appending", &path, &error))?;
@@ -276,19 +281,37 @@ impl Locked<'_> {
         paths::refuse_links(&self.store.trusted_above, &path)?;
         let mut before = File::open(&path).map_err(|error| Error::io("open", &path, &error))?;
         replace::file(&path, new, replace::Durability::Synced)?;
-        let mut late = Vec::new();
         before
             .seek(SeekFrom::Start(old.len() as u64))
-            .and_then(|_| before.read_to_end(&mut late))
             .map_err(|error| Error::io("read", &path, &error))?;
-        if !late.is_empty() {
+        self.carry_over(&path, &mut before)
+    }
+
+    /// Append to the new log what was written to the old one since it was read. Who had it open when it
+    /// was replaced may write a moment later, so this looks until nothing has come for a while.
+    fn carry_over(&self, path: &Path, before: &mut File) -> Result<()> {
+        let mut quiet = 0;
+        for _ in 0..MOST_LOOKS {
+            if quiet == QUIET_LOOKS {
+                break;
+            }
+            let mut late = Vec::new();
+            before
+                .read_to_end(&mut late)
+                .map_err(|error| Error::io("read", path, &error))?;
+            if late.is_empty() {
+                quiet += 1;
+                std::thread::sleep(Duration::from_millis(10));
+                continue;
+            }
+            quiet = 0;
             let mut file = OpenOptions::new()
                 .append(true)
-                .open(&path)
-                .map_err(|error| Error::io("open for appending", &path, &error))?;
+                .open(path)
+                .map_err(|error| Error::io("open for appending", path, &error))?;
             file.write_all(&late)
                 .and_then(|()| file.sync_data())
-                .map_err(|error| Error::io("append to", &path, &error))?;
+                .map_err(|error| Error::io("append to", path, &error))?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Links on the way to what we write: refused, so that a repository cannot send our bytes elsewhere.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Result};
@@ -38,6 +38,20 @@ pub fn refuse_links(trusted_above: &Path, path: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A file of ours: for its owner only, and never opened through a link, even one put there a moment ago.
+pub fn for_owner_only(options: &mut OpenOptions) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let no_link = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::CLOEXEC;
+        options
+            .mode(0o600)
+            .custom_flags(i32::try_from(no_link.bits()).unwrap_or_default());
+    }
+    #[cfg(not(unix))]
+    let _ = options;
 }
 
 /// Refuse an open log that has another name elsewhere, or is no plain file: what is appended would

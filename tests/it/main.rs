@@ -8,6 +8,8 @@ mod defects_recall;
 mod defects_store;
 mod docs;
 mod fold;
+#[path = "../../fuzz/bodies.rs"]
+mod fuzz_bodies;
 #[path = "../../benches/store.rs"]
 mod generate;
 mod graduate;
@@ -19,5 +21,6 @@ mod patch;
 mod plans;
 mod race;
 mod rank;
+mod safety;
 mod support;
 mod tidy;

@@ -124,3 +124,65 @@ fn locking_stands_in_one_place() {
         );
     }
 }
+
+/// Nothing reaches a log but through `commands::commit`, and `commit` sends it through the last gate.
+///
+/// So a new verb cannot bypass the guard, not even by forgetting it: there is no other way to append or to rewrite.
+#[test]
+fn every_way_into_a_log_leads_through_the_gate() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let allowed: [(&str, &[&str]); 7] = [
+        (".append(&", &["commands/mod.rs"]),
+        (".append(batch", &[]),
+        (".rewrite(", &["commands/purge.rs"]),
+        ("append(true)", &["store/mod.rs", "store/gitignore.rs"]),
+        (
+            "OpenOptions::new",
+            &[
+                "store/mod.rs",
+                "store/gitignore.rs",
+                "store/lock.rs",
+                "store/folder.rs",
+            ],
+        ),
+        ("File::create", &[]),
+        (
+            "replace::file(",
+            &[
+                "store/mod.rs",
+                "commands/export_backport.rs",
+                "commands/tour.rs",
+            ],
+        ),
+    ];
+    let mut wrong = Vec::new();
+    let mut found = Vec::new();
+    for path in sources(&root) {
+        let name = path
+            .strip_prefix(&root)
+            .expect("in src")
+            .to_string_lossy()
+            .replace('\\', "/");
+        let text = fs::read_to_string(&path).expect("source");
+        let body = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (number, line) in body.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            for (word, files) in allowed {
+                if !code.contains(word) {
+                    continue;
+                }
+                found.push(word);
+                if !files.contains(&name.as_str()) {
+                    wrong.push(format!("{name}:{}: {word}", number + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(found.iter().filter(|word| **word == ".append(&").count(), 1);
+    let commit = fs::read_to_string(root.join("commands/mod.rs")).expect("source");
+    let (_, body) = commit.split_once("pub fn commit(").expect("commit");
+    let gate = body.find("gate::pass(").expect("the gate");
+    let append = body.find("locked.append(").expect("the append");
+    assert!(gate < append, "first the gate, then the log");
+}
