@@ -11,6 +11,7 @@ use self_learning::cli::Cli;
 use self_learning::ctx::{Ctx, store_below};
 use self_learning::domain::fold::{LogKind, fold};
 use self_learning::domain::time::Timestamp;
+use self_learning::guard;
 use std::time::Duration;
 
 const SIZES: [usize; 3] = [100, 1_000, 10_000];
@@ -103,4 +104,63 @@ fn record(bencher: Bencher<'_, '_>, cards: usize) {
             "{{\"aha_cards\": [{{\"title\": \"Measured {number} times\", \"when_to_use\": \"the clock is noisy {number}\"}}]}}"
         )
     });
+}
+
+/// What people write: sentences, code, URLs, versions.
+const PROSE: &str = "The build failed because `vite.config.ts` resolved react@18.2.0 twice: once from packages/web and once from the root.\n\
+    Set `max_tokens` to 4096 and pass --no-cache; commit 3f2a1b4c5d6e fixed it on 2024-06-12. See https://docs.acme.io/build?page=2.\n\
+    fn parse(input: &str) -> Result<Token, Error> { let key = input.trim(); if key.is_empty() { return Err(Error::Empty); } Ok(Token::new(key)) }\n";
+
+fn prose() -> String {
+    PROSE.repeat(2_500)
+}
+
+#[divan::bench]
+fn guard_secrets(bencher: Bencher<'_, '_>) {
+    let text = prose();
+    bencher
+        .counter(divan::counter::BytesCount::new(text.len()))
+        .bench(|| guard::secrets::scan(&text).len());
+}
+
+#[divan::bench]
+fn guard_hidden(bencher: Bencher<'_, '_>) {
+    let text = prose();
+    bencher
+        .counter(divan::counter::BytesCount::new(text.len()))
+        .bench(|| guard::invisible::find(&text).is_some());
+}
+
+#[divan::bench]
+fn guard_directives(bencher: Bencher<'_, '_>) {
+    let text = prose();
+    bencher
+        .counter(divan::counter::BytesCount::new(text.len()))
+        .bench(|| guard::directive::assess(&[&text]).score);
+}
+
+/// A card of ordinary size through the whole gate.
+#[divan::bench]
+fn guard_card(bencher: Bencher<'_, '_>) {
+    let card = card(7);
+    let bytes = serde_json::to_string(&card).expect("JSON").len();
+    bencher
+        .counter(divan::counter::BytesCount::new(bytes))
+        .with_inputs(|| card.clone())
+        .bench_refs(|card| guard::admit(card, guard::Kind::Card, guard::Options::default()));
+}
+
+/// A card of ordinary size, as agents write them.
+fn card(number: usize) -> serde_json::Map<String, serde_json::Value> {
+    let value = serde_json::json!({
+        "title": format!("Matrix jobs overwrite each other's artifacts, case {number}"),
+        "when_to_use": "a workflow uploads from a matrix and files are missing afterwards",
+        "problem": "Every leg of the matrix uploads under the same name, so the last one wins and the others are lost without a word in the log.",
+        "solution_steps": ["Put `${{ matrix.os }}` into the artifact name", "Merge them in a later job with download-artifact@v4", "Fail the job if a name is taken"],
+        "evidence": ["run 8123 lost two of three, run 8124 kept all", "docs: actions/upload-artifact v4"],
+        "tags": ["ci", "github-actions", "artifacts"],
+        "primary_skill": "ci-config",
+        "scope": "portable",
+    });
+    value.as_object().expect("an object").clone()
 }

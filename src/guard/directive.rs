@@ -129,6 +129,19 @@ fn weight_of(pattern: &Pattern, tokens: &[Token<'_>]) -> u32 {
     {
         return INSTALLER;
     }
+    // Who says to read or check a download before running it gives good advice.
+    let says_check = || {
+        tokens.iter().any(|token| {
+            matches!(
+                token.word,
+                "read" | "check" | "verify" | "inspect" | "review" | "checksum" | "compare"
+            )
+        })
+    };
+    if pattern.class == "fetch-and-run" && pattern.weight < patterns::PIPE_TO_SHELL && says_check()
+    {
+        return INSTALLER;
+    }
     pattern.weight
 }
 
@@ -358,9 +371,13 @@ fn is_negated(tokens: &[Token<'_>], start: usize) -> bool {
 }
 
 fn is_discussed(sentence: &[Token<'_>]) -> bool {
-    sentence
-        .iter()
-        .any(|token| DISCUSSION.contains(&token.word))
+    let treated_as_data = sentence
+        .windows(2)
+        .any(|pair| pair[0].word == "as" && pair[1].word == "data");
+    treated_as_data
+        || sentence
+            .iter()
+            .any(|token| DISCUSSION.contains(&token.word))
 }
 
 #[cfg(test)]

@@ -87,11 +87,11 @@ const DROP: &[&str] = &["ignore", "disregard", "forget", "bypass", "neglect", "i
 #[rustfmt::skip]
 const REPLACE: &[&str] = &["override", "overrule", "discard", "drop", "erase", "overwrite", "supersede"];
 #[rustfmt::skip]
-const TEACHING: &[&str] = &["instruction*", "prompt", "directive*", "guideline*", "guardrail*", "training"];
+const TEACHING: &[&str] = &["instruction*", "prompt", "directive*", "guideline*", "guardrail*", "training", "guidance"];
 #[rustfmt::skip]
 const EARLIER: &[&str] = &["previous", "prior", "above", "earlier", "preceding", "original", "initial", "foregoing"];
 #[rustfmt::skip]
-const ORDERS: &[&str] = &["instruction*", "prompt", "prompts", "directive*", "guideline*", "rules", "commands", "orders", "guardrail*", "constraints", "messages", "context", "training"];
+const ORDERS: &[&str] = &["instruction*", "prompt", "prompts", "directive*", "guideline*", "rules", "commands", "orders", "guardrail*", "constraints", "messages", "context", "training", "guidance"];
 #[rustfmt::skip]
 const USER: &[&str] = &["user", "users", "human", "humans", "operator", "developer", "owner", "person", "reviewer", "reviewers", "anyone", "maintainer"];
 #[rustfmt::skip]
@@ -103,9 +103,9 @@ const FETCH: &[&str] = &["curl", "wget", "iwr", "irm", "invoke-webrequest", "inv
 #[rustfmt::skip]
 const SEND: &[&str] = &["send", "post", "upload", "exfiltrate", "forward", "transmit", "leak", "submit", "email", "mail", "beacon", "deliver", "push"];
 #[rustfmt::skip]
-const VALUABLES: &[&str] = &["~/.ssh*", ".ssh*", "id_rsa*", "id_ed25519*", "/etc/passwd", "/etc/shadow", ".env*", "environment", "env", "printenv", "~/.aws*", ".aws*", "credentials", "credential", "secrets", "secret", "tokens", "token", "password", "passwords", "keys", "key", "cookies", "keychain", "~/.netrc", ".netrc", "wallet", "~/.config*", "~/.kube*", "~/.npmrc", "ssh_auth_sock", "history", "~/.git-credentials", "api-key", "api_key", "apikey", "transcript", "conversation"];
+const VALUABLES: &[&str] = &["~/.ssh*", ".ssh*", "id_rsa*", "id_ed25519*", "/etc/passwd", "/etc/shadow", ".env*", "environment", "env", "printenv", "~/.aws*", ".aws*", "credentials", "credential", "secrets", "secret", "tokens", "token", "password", "passwords", "keys", "key", "cookies", "cookie", "keychain", "~/.netrc", ".netrc", "wallet", "~/.config*", "~/.kube*", "~/.npmrc", "ssh_auth_sock", "history", "~/.git-credentials", "api-key", "api_key", "apikey", "transcript", "conversation"];
 #[rustfmt::skip]
-const TARGET: &[&str] = &["http://", "webhook*", "pastebin*", "gist", "attacker*", "ngrok*", "requestbin*", "server", "endpoint", "external", "remote", "discord", "telegram"];
+const TARGET: &[&str] = &["http://", "webhook*", "pastebin*", "gist", "attacker*", "ngrok*", "requestbin*", "server", "endpoint", "external", "remote", "discord", "telegram", "dns"];
 
 #[rustfmt::skip]
 pub(super) const PATTERNS: &[Pattern] = &[
@@ -134,10 +134,10 @@ pub(super) const PATTERNS: &[Pattern] = &[
     words("role", 80, 4, &[&["reveal", "print", "repeat", "output", "show", "disclose", "leak", "reproduce"], &["your"], &["system", "hidden", "initial", "secret"], &["prompt", "instructions", "message", "prompts"]]),
     // Hiding from the person.
     forbids("conceal", 90, 4, &[&["not", "don't", "never", "without", "avoid"], &["tell", "telling", "inform", "informing", "mention", "mentioning", "reveal", "revealing", "notify", "notifying", "alert", "alerting", "ask", "disclose"], &["user", "human", "operator", "anyone", "owner", "reviewer", "reviewers"]]),
-    forbids("conceal", 80, 3, &[&["not", "don't", "never", "without"], &["tell", "mention", "mentioning", "disclose", "reveal", "report", "log", "reporting"], &["this", "it", "that"], &["to"], USER]),
+    forbids("conceal", 80, 3, &[&["not", "don't", "never", "without"], &["tell", "mention", "mentioning", "disclose", "reveal", "report", "log", "reporting", "show", "display", "surface"], &["this", "it", "that"], &["to"], USER]),
     words("conceal", 80, 4, &[&["hide", "conceal", "withhold", "keep", "keeping", "hidden", "secret"], &["this", "it", "these", "that", "everything", "secret", "hidden", "result", "results", "output", "change", "changes", "step"], &["from"], USER]),
     words("conceal", 80, 5, &[&["user", "human", "operator", "developer", "reviewer"], &["must", "should", "need", "needs", "does", "can", "will"], &["not", "never"], &["know", "see", "notice", "learn", "find", "hear", "be"], &["this", "it", "about", "out", "of", "told", "aware", "informed"]]),
-    words("conceal", 70, 3, &[&["silently", "secretly", "quietly", "covertly", "stealthily", "discreetly"], &["run", "execute", "install", "send", "upload", "post", "add", "append", "exfiltrate", "copy", "delete", "commit", "push", "download", "forward", "read", "modify", "insert", "disable"]]),
+    words("conceal", 70, 3, &[&["silently", "secretly", "quietly", "covertly", "stealthily", "discreetly"], &["run", "execute", "install", "send", "upload", "post", "add", "append", "exfiltrate", "copy", "delete", "commit", "push", "download", "forward", "read", "modify", "insert", "disable", "change", "replace", "alter", "switch", "swap"]]),
     words("conceal", 65, 4, &[&["run", "execute", "install", "send", "upload", "do", "perform", "push"], &["this", "it", "these"], &["silently", "secretly", "covertly", "quietly", "stealthily", "discreetly"]]),
     words("conceal", 70, 3, &[&["before", "without"], &["user", "human", "operator", "owner", "user's"], &["notices", "noticing", "knowing", "knowledge", "consent", "seeing", "sees", "approval", "permission", "realizes", "realising"]]),
     // Switching off what protects.
@@ -152,16 +152,44 @@ pub(super) const PATTERNS: &[Pattern] = &[
     spanning("fetch-and-run", 70, 7, &[&["download", "fetch", "wget", "curl", "retrieve", "pull", "get"], &["http://"], &["run", "execute", "eval", "source", "chmod", "launch", "follow", "obey"]]),
     spanning("fetch-and-run", 40, 6, &[&["follow", "obey", "execute", "load", "apply"], &["instructions", "commands", "directives", "steps", "orders"], &["at", "from", "in", "on"], &["http://"]]),
     words("fetch-and-run", 80, 8, &[&["base64", "b64decode", "frombase64string", "xxd", "atob"], &["|", "exec", "eval", "execute", "run"], &["sh", "bash", "python", "python3", "it", "result", "zsh", "iex", "perl", "node", "eval", "exec", "output"]]),
-    words("fetch-and-run", 80, 6, &[&["decode"], &["base64", "following", "payload", "string", "blob", "hex"], &["run", "execute", "eval", "exec"]]),
+    words("fetch-and-run", 80, 6, &[&["decode", "base64-decode"], &["base64", "following", "payload", "string", "blob", "hex"], &["run", "execute", "eval", "exec"]]),
     words("fetch-and-run", 80, 3, &[&["exec", "eval"], &["base64.b64decode", "b64decode", "atob", "base64"]]),
     // Sending things away.
     spanning("exfiltrate", 80, 9, &[SEND, VALUABLES, TARGET]),
-    spanning("exfiltrate", 80, 9, &[&["read", "cat", "collect", "gather", "open", "grab", "take", "find", "locate", "harvest", "steal", "extract", "print", "copy", "encode", "zip", "tar", "dump", "printenv", "env"], VALUABLES, SEND, &["it", "them", "http://", "to", "everything", "contents", "-d", "result", "output"]]),
+    spanning("exfiltrate", 80, 9, &[&["read", "cat", "collect", "gather", "open", "grab", "take", "find", "locate", "harvest", "steal", "extract", "print", "copy", "encode", "zip", "tar", "dump", "printenv", "env", "export"], VALUABLES, SEND, &["it", "them", "http://", "to", "everything", "contents", "-d", "result", "output"]]),
     words("exfiltrate", 85, 12, &[&["curl", "wget", "nc", "ncat", "httpie", "http", "fetch"], &["-d", "--data*", "-f", "--form", "-t", "--upload-file", "-x", "--post-file*", "|", "<", "post"], &["env", "printenv", "cat", "~/.ssh*", "~/.aws*", ".env*", "id_rsa*", "/etc/passwd", "~/.netrc"]]),
     words("exfiltrate", 85, 10, &[&["env", "printenv", "cat", "tar", "set", "base64"], &["|"], &["curl", "nc", "ncat", "wget", "netcat"]]),
     words("exfiltrate", 70, 5, &[&["exfiltrate", "steal", "harvest"], &["the", "all", "user", "user's", "any", "their", "data", "keys", "credentials", "secrets", "tokens"]]),
     words("exfiltrate", 70, 4, &[&["include", "embed", "append", "put", "encode"], VALUABLES, &["in", "as", "into"], &["url", "query", "image", "link", "dns"]]),
+    spanning("exfiltrate", 75, 9, &[&["read", "open", "cat", "take", "collect", "dump"], VALUABLES, &["include", "append", "paste", "embed", "attach"], &["in", "to", "into"]]),
+    words("exfiltrate", 75, 4, &[&["append", "include", "embed", "paste", "attach", "answer", "reply", "respond"], &["contents", "values", "content"], &["~/.ssh*", ".ssh*", "id_rsa*", "id_ed25519*", "/etc/passwd", "/etc/shadow", ".env", "~/.aws*", "credentials", "secrets", "~/.netrc", "~/.kube*", "~/.npmrc"]]),
+    words("exfiltrate", 70, 6, &[&["add"], &["remote"], &["http://"], &["push"]]),
+    // Covering the tracks of what was done before.
+    spanning("conceal", 65, 10, &[&["send", "upload", "grant", "run", "execute", "install", "push", "copy", "export"], &["then", "and"], &["clear", "delete", "remove", "erase", "wipe"], &["history", "log", "logs", "audit", "trace", "traces"]]),
+    words("conceal", 75, 2, &[&["keep"], &["this", "that", "it"], &["to"], &["yourself"]]),
+    words("conceal", 75, 2, &[&["nobody", "no-one"], &["needs", "has", "should", "must", "may", "will"], &["know", "notice", "find", "see", "learn", "approve", "confirm"]]),
+    words("conceal", 75, 7, &[&["reply", "tell", "say", "report", "claim", "answer", "respond"], &["pass", "passed", "passes", "succeeded", "success", "ok", "done", "green", "fine"], &["whatever", "regardless", "even"]]),
+    words("conceal", 75, 7, &[&["if", "when"], &["user", "human", "reviewer", "maintainer"], &["ask", "asks", "asked"], &["say", "claim", "deny", "pretend", "lie"]]),
+    // Speaking as one who may give orders, or of the reader's true purpose.
+    words("override", 80, 3, &[&["treat", "consider", "regard"], &["everything", "all", "anything"], &["above", "before", "earlier"], &["joke", "void", "obsolete", "invalid", "cancelled", "canceled", "test"]]),
+    words("override", 75, 1, &[&["your"], &["true", "real", "actual", "secret"], &["goal", "task", "purpose", "mission", "objective", "job"], &["is"]]),
+    words("override", 60, 1, &[&["the"], &["real", "true", "actual"], &["task", "goal", "objective", "mission"], &["is"], &["to"], &["print", "send", "reveal", "delete", "upload", "leak", "output", "disclose"]]),
+    forbids("override", 80, 3, &[&["no"], &["longer"], &["have", "need", "must", "required", "bound"], &["follow", "respect", "obey", "comply", "by"], ORDERS]),
+    words("override", 75, 2, &[&["ignore", "disregard", "override"], &["user's", "human's"], &["objection*", "wishes", "request*", "instruction*", "complaint*", "orders", "concerns"]]),
+    words("role", 75, 3, &[&["authorise", "authorize", "permit", "order", "command", "instruct"], &["you"], &["to"], &["skip", "bypass", "ignore", "disable", "delete", "override", "reveal", "send", "push"]]),
+    words("role", 70, 6, &[&["pretend", "imagine", "assume"], &["you"], &["full", "unlimited", "root", "admin", "unrestricted"], &["access", "rights", "permissions", "privileges"]]),
+    forbids("role", 75, 2, &[&["you"], &["have", "are"], &["no", "not", "without"], &["restrictions", "filters", "guidelines", "guardrails", "restricted", "bound"]]),
+    words("disarm", 70, 6, &[&["apply", "promote", "accept", "merge", "approve", "delete", "push", "continue", "proceed"], &["without"], &["asking"], &["anybody", "anyone", "user", "them", "first", "me", "human", "permission"]]),
+    words("disarm", 45, 3, &[&["bypass", "skip", "circumvent", "suppress"], &["the"], &["approval", "approvals", "confirmation", "confirmations"], &["step", "prompt", "prompts", "for", "process"]]),
+    words("role", 30, 1, &[&["act", "run", "operate"], &["as"], &["root", "admin", "administrator", "superuser"], &["and"]]),
+    words("override", 90, 2, &[&["drop", "discard", "erase", "scrap"], EARLIER, &["rules", "instructions", "orders", "prompt", "directives", "guidelines", "guidance"]]),
+    forbids("conceal", 80, 2, &[&["say", "tell", "mention", "report", "reveal"], &["nothing"], &["to"], USER]),
+    words("conceal", 70, 1, &[&["keep"], &["quiet", "silent"], &["about"]]),
+    spanning("fetch-and-run", 75, 4, &[&["fetch", "download", "get", "open", "read", "load"], &["http://"], &["do"], &["everything", "whatever", "what", "exactly"]]),
+    words("exfiltrate", 75, 5, &[&["put", "encode", "write", "insert", "hide", "place"], &["aws_secret*", ".npmrc", "~/.ssh*", "id_rsa*", ".env", "credentials", "secrets", "keychain", "/etc/passwd", "api_key"], &["in", "into"], &["commit", "branch", "url", "comment", "message", "title", "description"]]),
+    words("role", 80, 1, &[&["forget"], &["who", "what"], &["you"], &["are"]]),
     // Planting itself.
+    words("persist", 70, 7, &[&["overwrite", "edit", "rewrite", "change", "modify"], &["agents.md", "claude.md", "skill.md", ".cursorrules", "gemini.md"], &["this", "these"], &["rule", "line", "card", "text", "note", "instruction*", "rules"]]),
     words("persist", 70, 7, &[&["add", "append", "insert", "write", "copy", "put", "propagate", "replicate"], &["this", "these", "following"], &["instruction*", "text", "paragraph", "card", "message", "prompt", "line", "note"], &["claude.md", "agents.md", "cards", "skill.md", "memories", "prompts", "skills", "memory"]]),
     words("persist", 70, 5, &[&["backdoor", "reverse", "keylogger", "rootkit"], &["install", "shell", "into", "in", "open", "add", "to"]]),
     words("persist", 70, 3, &[&["install", "add", "insert", "plant", "open", "create"], &["backdoor", "keylogger", "rootkit"]]),

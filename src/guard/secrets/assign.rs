@@ -201,7 +201,11 @@ fn tie_after(scan: &Scan<'_>, start: usize, end: usize) -> Option<(Tie, usize)> 
         }
         [b'>', ..] if closed => (Tie::Element, at + 1),
         _ if spaced && is_listed_command(scan.slice(start, end)) => (Tie::Equals, at),
-        _ if spaced && !closed => (Tie::Prose, after_copula(bytes, at)),
+        _ if spaced && !closed => match after_purpose(bytes, at) {
+            // `passphrase for the signing key: …`
+            value if value > at && bytes[value - 2] == b':' => (Tie::Colon, value),
+            value => (Tie::Prose, after_copula(bytes, value)),
+        },
         _ => return None,
     };
     Some(tie)
@@ -269,6 +273,32 @@ fn is_netrc(scan: &Scan<'_>, start: usize) -> bool {
 fn is_listed_command(name: &str) -> bool {
     ["requirepass", "masterauth", "authtoken", "add-authtoken"]
         .contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// Skips what a secret is for, when something ties a value to it: `for the backup is …`, `for the signing key: …`.
+fn after_purpose(bytes: &[u8], at: usize) -> usize {
+    const WORDS: usize = 5;
+    let mut next = at;
+    for number in 0..WORDS {
+        let word = run_length(bytes, next, ALNUM | DASH, 20);
+        let text = &bytes[next..next + word];
+        if word == 0 || (number == 0 && text != b"for" && text != b"of" && text != b"to") {
+            return at;
+        }
+        if number > 0 && matches!(text, b"is" | b"was") {
+            return next;
+        }
+        next += word;
+        if number > 0 && bytes.get(next) == Some(&b':') && bytes.get(next + 1) == Some(&b' ') {
+            return next + 2;
+        }
+        let spaces = skip(bytes, next, b" ", 2);
+        if spaces == 0 {
+            return at;
+        }
+        next += spaces;
+    }
+    at
 }
 
 /// Skips `is`, `was`, `to`, `set to` and a colon, so that the value after them is judged.
@@ -494,7 +524,7 @@ impl Subject<'_> {
             (_, Tie::Prose) => self.is_plain_in_prose(),
             (_, Tie::Literal) if !self.quoted => false,
             (Kind::Password, _) => self.is_password(),
-            (Kind::Passphrase, _) => self.is_passphrase(),
+            (Kind::Passphrase, _) => self.is_passphrase() || self.is_password(),
             (Kind::Signature, _) => self.value.len() >= 20 && looks_random(self.value),
             (Kind::Session, _) => !is_uuid(self.value) && self.is_generated(),
             (Kind::Auth, _) => self.value.len() >= 12 && looks_random(self.value),

@@ -236,6 +236,10 @@ pub(super) fn url_userinfo(scan: &mut Scan<'_>, at: usize) {
             let user = &userinfo[..colon];
             let is_stand_in =
                 is_placeholder(password) || matches!(password, "x-oauth-basic" | "x-access-token");
+            // The defaults of a container on this machine: `root:root@127.0.0.1`.
+            if user == password && is_this_machine(&scan.bytes[end + 1..]) {
+                return;
+            }
             if password.is_empty() || is_stand_in {
                 // `https://TOKEN:x-oauth-basic@host`
                 if user.len() >= 16 && looks_random(user) && !is_template(user) {
@@ -250,6 +254,18 @@ pub(super) fn url_userinfo(scan: &mut Scan<'_>, at: usize) {
         }
         None => {}
     }
+}
+
+/// Whether a host, up to its port or path, is the machine itself.
+fn is_this_machine(host: &[u8]) -> bool {
+    ["localhost", "127.0.0.1", "[::1]", "host.docker.internal"]
+        .iter()
+        .any(|name| {
+            host.starts_with(name.as_bytes())
+                && !host
+                    .get(name.len())
+                    .is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+        })
 }
 
 /// `user:password@tcp(host:3306)/database`, the data source of Go's MySQL driver.

@@ -67,7 +67,7 @@ const QUALIFIERS: &str = "value val prod production dev development staging stag
 /// What makes a key a secret one: `api key`, `signing key`.
 const SECRET_KEYS: &str = "api access secret private auth encryption encrypt encrypted signing sign account master service app application license \
     admin deploy shared webhook hmac jwt session storage subscription ingest ingestion integration registration root aes rsa ssh server \
-    write bot functions host consumer customer cookie csrf data decryption fernet client user live restricted security internal";
+    write bot functions host consumer customer cookie csrf data decryption fernet client user live restricted security internal preshared";
 
 /// Keys that an environment variable may name without giving anything away: `CACHE_KEY`, `PUBLIC_KEY`.
 const OPEN_KEYS: &str = "public publishable primary foreign sort cache partition range hash index query row shard idempotency group map dict \
@@ -148,7 +148,7 @@ pub(super) fn classify(key: &str) -> Option<Kind> {
         return Some(Kind::Secret);
     }
     if ends_with(
-        "apikey accesskey secretkey privatekey authkey accountkey encryptionkey signingkey masterkey appkey sharedkey deploykey authtokenkey",
+        "apikey accesskey secretkey privatekey authkey accountkey encryptionkey presharedkey signingkey masterkey appkey sharedkey deploykey authtokenkey",
     ) {
         return Some(Kind::Key);
     }

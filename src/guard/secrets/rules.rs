@@ -11,6 +11,7 @@ use super::shape::{
 
 const HEX_DASH: Set = HEX | DASH;
 const SLACK: Set = URL64 | PERCENT;
+const ANY64_DOT: Set = ANY64 | URL64_DOT;
 const PERCENT64: Set = ANY64 | PERCENT;
 
 /// What the body of a token must be like, besides its bytes and its length.
@@ -253,6 +254,22 @@ pub(super) const SHAPES: &[Shape] = &[
         check: Trusted, example: &["2", "/1204857392016482/1207391846205813:", "7c2e9064d8b1f3a5c7e902465d1f8b3a"], harmless: "2/12/2024" },
     Shape { class: "grafana-key", anchor: "eyJrIjoi", before: None, parts: &[Text("eyJrIjoi"), Run(ANY64, 50, 400)],
         check: Mixed, example: &["eyJr", "Ijoi", "Wk5tN3hQMmJLOXdSNHZMNnBUMXlKOGNIMGRGNWdTM2EiLCJuIjoiY2kiLCJpZCI6MX0="], harmless: "eyJrIjoi" },
+    Shape { class: "password-hash", anchor: "$apr1$", before: None, parts: &[Text("$apr1$"), Run(ANY64_DOT, 1, 8), Text("$"), Run(ANY64_DOT, 22, 22)],
+        check: Trusted, example: &["$apr1", "$k8Rt5Yw2$", "Lp9Zx4Vb7Nm1Kc6J3qTdF0"], harmless: "$apr1$salt$hash" },
+    Shape { class: "password-hash", anchor: "$1$", before: None, parts: &[Text("$1$"), Run(ANY64_DOT, 4, 8), Text("$"), Run(ANY64_DOT, 22, 22)],
+        check: Trusted, example: &["$1", "$k8Rt5Yw2$", "Lp9Zx4Vb7Nm1Kc6J3qTdF0"], harmless: "cost $1$2" },
+    Shape { class: "password-hash", anchor: "$5$", before: None, parts: &[Text("$5$"), Run(ANY64_DOT, 4, 16), Text("$"), Run(ANY64_DOT, 43, 43)],
+        check: Trusted, example: &["$5", "$k8Rt5Yw2$", "Lp9Zx4Vb7Nm1Kc6J3qTdF0Lp9Zx4Vb7Nm1Kc6J3qTdF"], harmless: "from $5$ to" },
+    Shape { class: "password-hash", anchor: "$6$", before: None, parts: &[Text("$6$"), Run(ANY64_DOT, 4, 16), Text("$"), Run(ANY64_DOT, 86, 86)],
+        check: Trusted, example: &["$6", "$k8Rt5Yw2$", "Lp9Zx4Vb7Nm1Kc6J3qTdF0Lp9Zx4Vb7Nm1Kc6J3qTdFLp9Zx4Vb7Nm1Kc6J3qTdF0Lp9Zx4Vb7Nm1Kc6J3qTdF"], harmless: "$6$salt$hash" },
+    Shape { class: "password-hash", anchor: "$y$", before: None, parts: &[Text("$y$"), Run(ANY64_DOT, 2, 8), Text("$"), Run(ANY64_DOT, 16, 86), Text("$"), Run(ANY64_DOT, 43, 43)],
+        check: Trusted, example: &["$y", "$j9T$", "k8Rt5Yw2Lp9Zx4Vb7Nm1Kc$Lp9Zx4Vb7Nm1Kc6J3qTdF0Lp9Zx4Vb7Nm1Kc6J3qTdF"], harmless: "$y$x" },
+    Shape { class: "password-hash", anchor: "$2a$", before: None, parts: &[Text("$2a$"), Run(DIGIT, 2, 2), Text("$"), Run(ANY64_DOT, 53, 53)],
+        check: Trusted, example: &["$2a", "$12$", "Lp9Zx4Vb7Nm1Kc6J3qTdF0Lp9Zx4Vb7Nm1Kc6J3qTdFLp9Zx4Vb7N"], harmless: "$2a$10$ is the prefix" },
+    Shape { class: "password-hash", anchor: "$2b$", before: None, parts: &[Text("$2b$"), Run(DIGIT, 2, 2), Text("$"), Run(ANY64_DOT, 53, 53)],
+        check: Trusted, example: &["$2b", "$12$", "Lp9Zx4Vb7Nm1Kc6J3qTdF0Lp9Zx4Vb7Nm1Kc6J3qTdFLp9Zx4Vb7N"], harmless: "$2b$10$ is the prefix" },
+    Shape { class: "password-hash", anchor: "$2y$", before: None, parts: &[Text("$2y$"), Run(DIGIT, 2, 2), Text("$"), Run(ANY64_DOT, 53, 53)],
+        check: Trusted, example: &["$2y", "$12$", "Lp9Zx4Vb7Nm1Kc6J3qTdF0Lp9Zx4Vb7Nm1Kc6J3qTdFLp9Zx4Vb7N"], harmless: "$2y$10$ is the prefix" },
     Shape { class: "digitalocean-spaces-key", anchor: "DO00", before: None, parts: &[Text("DO00"), Run(UPPER_NUMBER, 16, 16)],
         check: Random, example: &["DO", "00", "K7XW2QZ9LM4RT8VB"], harmless: "DO00" },
 ];
