@@ -755,8 +755,8 @@ fn purged_text_is_in_no_file_and_does_not_come_back() {
     let torn =
         json!({"title": "x", "problem": format!("the word is {secret} for now")}).to_string();
     for damaged in [
-        torn[..torn.len() - 8].as_bytes().to_vec(),
-        torn[20..].as_bytes().to_vec(),
+        torn.as_bytes()[..torn.len() - 8].to_vec(),
+        torn.as_bytes()[20..].to_vec(),
         format!("[\"the word is {secret} for now\"]").into_bytes(),
         format!("{{\"problem\": \"the\\u0020word\\u0020is\\u0020{secret}\\u0020for\\u0020now\"")
             .into_bytes(),
