@@ -306,9 +306,9 @@ impl Decider<'_> {
                 .push(format!("hidden characters were removed from `{path}`"));
         }
         if text.len() > guard::limits::TEXT_BYTES {
-            let whole = (0..=guard::limits::TEXT_BYTES).rev();
-            let end = whole.into_iter().find(|at| text.is_char_boundary(*at));
-            text.truncate(end.unwrap_or(0));
+            let whole = |at: &usize| text.is_char_boundary(*at);
+            let end = (0..=guard::limits::TEXT_BYTES).rev().find(whole);
+            text.truncate(end.unwrap_or_default());
             self.out
                 .notes
                 .push(format!("`{path}` was too long and was cut"));
