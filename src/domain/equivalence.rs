@@ -17,6 +17,42 @@ pub fn v1_key(map: &Map<String, Value>) -> String {
     Keys::of(map).v1
 }
 
+/// The hashes under which an index finds what [`KeyTable::find`] may compare a record with: XXH3-64 of its keys.
+pub fn key_hashes(map: &Map<String, Value>) -> Vec<u64> {
+    Keys::of(map).hashes()
+}
+
+/// The same for a record without a `key`, whose title and situation are text and not both blank.
+pub fn plain_key_hashes(title: &str, when: &str, skill: &str) -> Vec<u64> {
+    let folded = |text: &str| text.trim().to_lowercase();
+    let (title, when, skill) = (folded(title), folded(when), folded(skill));
+    let skill = known_skill(skill);
+    let loose = format!("{}|{}", loose_text(&title), loose_text(&when));
+    let v1 = without_outer_bars(format!("{skill}|{title}|{when}"));
+    vec![key_hash("exact", &v1), key_hash("loose", &loose)]
+}
+
+/// The hashes of all keys by which [`KeyTable::find`] looks a record up.
+pub fn wanted_hashes(map: &Map<String, Value>) -> Vec<u64> {
+    let keys = Keys::of(map);
+    let mut hashes = keys.hashes();
+    hashes.push(key_hash("exact", &keys.legacy));
+    hashes
+}
+
+fn key_hash(kind: &str, key: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(format!("{kind}:{key}").as_bytes())
+}
+
+/// A folded skill, or nothing for one that says nothing.
+fn known_skill(skill: String) -> String {
+    if is_unknown_skill(&skill) {
+        String::new()
+    } else {
+        skill
+    }
+}
+
 /// The keys of one card or recommendation.
 struct Keys {
     v1: String,
@@ -33,12 +69,7 @@ struct Keys {
 impl Keys {
     fn of(map: &Map<String, Value>) -> Keys {
         let (title, when) = (part(map, "title"), part(map, "when_to_use"));
-        let skill = part(map, "primary_skill");
-        let skill = if is_unknown_skill(&skill) {
-            String::new()
-        } else {
-            skill
-        };
+        let skill = known_skill(part(map, "primary_skill"));
         let given = map
             .get("key")
             .and_then(Value::as_str)
@@ -55,6 +86,12 @@ impl Keys {
             legacy: without_outer_bars(format!("{title}|{when}")),
             skill: comparison_key(&skill),
         }
+    }
+
+    fn hashes(&self) -> Vec<u64> {
+        let exact = self.is_named().then(|| key_hash("exact", &self.v1));
+        let loose = self.loose.as_deref().map(|key| key_hash("loose", key));
+        exact.into_iter().chain(loose).collect()
     }
 
     /// Without title and situation the v1 key is the bare skill and would join strangers.

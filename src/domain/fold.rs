@@ -89,6 +89,24 @@ impl Problem {
             Problem::Purged => "purged_text",
         }
     }
+
+    /// The problem of a code.
+    pub fn of_code(code: &str) -> Option<Problem> {
+        use Problem::*;
+        let all = [
+            Torn,
+            NotJson,
+            NotAnObject,
+            Oversized,
+            NotUtf8,
+            ByteOrderMark,
+            LoneSurrogate,
+            MissingId,
+            Glued,
+            Purged,
+        ];
+        all.into_iter().find(|problem| problem.code() == code)
+    }
 }
 
 /// Something about a line that people should know. `line` counts from 1.
@@ -127,6 +145,8 @@ pub fn entries(kind: LogKind, bytes: &[u8], first_line: usize) -> (Vec<Entry>, V
 /// The fields of a signal that are counted; a line that has them in this plain form needs no record.
 #[derive(serde::Deserialize)]
 struct PlainSignal<'a> {
+    #[serde(default)]
+    id: Option<&'a str>,
     kind: Option<&'a str>,
     aha_id: Option<&'a str>,
     rec_id: Option<&'a str>,
@@ -137,21 +157,36 @@ struct PlainSignal<'a> {
 /// [`entries`], without making a record of each line.
 pub fn signal_totals(bytes: &[u8]) -> (Totals, Vec<Diagnostic>) {
     let mut totals = Totals::default();
+    let diagnostics = add_signals(bytes, 1, &mut totals, |_, _| {});
+    (totals, diagnostics)
+}
+
+/// Add the signals of a part of a log to `totals`, calling `visit` with the line and the id of each. `first_line` is
+/// the number of the first line.
+pub fn add_signals<'a>(
+    bytes: &'a [u8],
+    first_line: usize,
+    totals: &mut Totals,
+    mut visit: impl FnMut(&'a [u8], &str),
+) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
-    for_each_line(bytes, 1, |number, line, terminated| {
+    for_each_line(bytes, first_line, |number, line, terminated| {
         let text = std::str::from_utf8(line).ok().filter(|_| is_plain(line));
-        if let Some(plain) =
-            text.and_then(|text| serde_json::from_str::<PlainSignal<'_>>(text).ok())
+        let plain = text.and_then(|text| serde_json::from_str::<PlainSignal<'_>>(text).ok());
+        if let Some(plain) = plain
+            && let Some(id) = plain.id.filter(|id| !id.is_empty() && id.trim() == *id)
         {
-            return totals.add(plain.kind, plain.aha_id, plain.rec_id, plain.ts);
+            totals.add(plain.kind, plain.aha_id, plain.rec_id, plain.ts);
+            return visit(line, id);
         }
         let (entries, found) = entries_of_line(LogKind::Signals, number, line, terminated);
-        entries
-            .iter()
-            .for_each(|entry| totals.add_record(&entry.record));
+        for entry in entries {
+            totals.add_record(&entry.record);
+            visit(line, &entry.id);
+        }
         diagnostics.extend(found);
     });
-    (totals, diagnostics)
+    diagnostics
 }
 
 /// Deepest nesting that a short reading of a line may pass over.
@@ -386,7 +421,12 @@ pub struct Log {
 impl Log {
     /// Take one more record in.
     pub fn apply(&mut self, id: String, record: Record, line: usize) {
-        self.records += 1;
+        self.apply_at(id, record, line, self.records);
+    }
+
+    /// Take a record in that stands at a known position; those between may be missing.
+    pub fn apply_at(&mut self, id: String, record: Record, line: usize, position: usize) {
+        self.records = position + 1;
         if let Some(&at) = self.by_id.get(&id) {
             let item = &mut self.items[at];
             self.superseded.push(Superseded {
@@ -396,7 +436,7 @@ impl Log {
                 record: std::mem::replace(&mut item.record, record),
             });
             item.versions += 1;
-            item.position = self.records - 1;
+            item.position = position;
             item.line = line;
             return;
         }
@@ -405,7 +445,7 @@ impl Log {
             id,
             created_ts: record.ts().map(str::to_owned),
             versions: 1,
-            position: self.records - 1,
+            position,
             line,
             record,
         });

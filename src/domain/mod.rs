@@ -3,6 +3,7 @@
 
 pub mod card;
 pub mod equivalence;
+pub mod facts;
 pub mod fold;
 pub mod ids;
 pub mod json;

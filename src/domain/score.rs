@@ -65,16 +65,43 @@ impl Counts {
     }
 }
 
+/// All that signals say of one card or one recommendation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub counts: Counts,
+    /// How often people touched it, a recommendation.
+    pub touches: i64,
+    /// How often it was captured again, a recommendation.
+    pub recaptures: i64,
+}
+
+impl Tally {
+    /// Take in what later signals say.
+    pub fn absorb(&mut self, later: Tally) {
+        let counts = &mut self.counts;
+        for (sum, more) in counts.by_kind.iter_mut().zip(later.counts.by_kind) {
+            *sum += more;
+        }
+        if later.counts.last_ts > counts.last_ts {
+            counts.last_ts = later.counts.last_ts;
+        }
+        if later.counts.quarantined || later.counts.released {
+            counts.quarantined = later.counts.quarantined;
+            counts.released = later.counts.released;
+        }
+        self.touches += later.touches;
+        self.recaptures += later.recaptures;
+    }
+}
+
 /// All signals of a store, added up.
 #[derive(Debug, Clone, Default)]
 pub struct Totals {
-    cards: HashMap<String, Counts>,
-    recommendations: HashMap<String, i64>,
-    /// How often each recommendation was captured again.
-    recaptured: HashMap<String, i64>,
+    /// By id; ids of cards and of recommendations do not meet.
+    items: HashMap<String, Tally>,
     /// Readable signal lines.
     pub lines: usize,
-    none: Counts,
+    none: Tally,
 }
 
 impl Totals {
@@ -98,17 +125,8 @@ impl Totals {
     ) {
         self.lines += 1;
         let kind = kind.unwrap_or_default();
-        let filled = |id: Option<&'_ str>| {
-            id.map(str::trim)
-                .filter(|id| !id.is_empty())
-                .map(str::to_owned)
-        };
         if let Some(id) = card.map(str::trim).filter(|id| !id.is_empty()) {
-            // Most signals are about a card that was seen before; only a new one costs a key.
-            if !self.cards.contains_key(id) {
-                self.cards.insert(id.to_owned(), Counts::default());
-            }
-            let counts = self.cards.get_mut(id).expect("just inserted");
+            let counts = &mut self.entry(id).counts;
             match kind {
                 QUARANTINED_CARD => (counts.quarantined, counts.released) = (true, false),
                 RELEASED_CARD => (counts.quarantined, counts.released) = (false, true),
@@ -121,28 +139,46 @@ impl Totals {
                 }
             }
         }
-        if let (Some(id), QUARANTINED_RECOMMENDATION | RELEASED_RECOMMENDATION) =
-            (filled(recommendation), kind)
-        {
-            // Ids of cards and of recommendations do not meet; neither kind is a touch.
-            let counts = self.cards.entry(id).or_default();
-            counts.quarantined = kind == QUARANTINED_RECOMMENDATION;
-            counts.released = !counts.quarantined;
+        let Some(id) = recommendation.map(str::trim).filter(|id| !id.is_empty()) else {
             return;
-        }
-        if let Some(id) = filled(recommendation) {
+        };
+        let tally = self.entry(id);
+        match kind {
+            QUARANTINED_RECOMMENDATION | RELEASED_RECOMMENDATION => {
+                // Neither kind is a touch.
+                tally.counts.quarantined = kind == QUARANTINED_RECOMMENDATION;
+                tally.counts.released = !tally.counts.quarantined;
+            }
             // A second capture by an agent is no touch by a person.
-            let seen = if kind == REINFORCED_RECOMMENDATION {
-                &mut self.recaptured
-            } else {
-                &mut self.recommendations
-            };
-            *seen.entry(id).or_default() += 1;
+            REINFORCED_RECOMMENDATION => tally.recaptures += 1,
+            _ => tally.touches += 1,
         }
     }
 
+    /// Most signals are about an item that was seen before; only a new one costs a key.
+    fn entry(&mut self, id: &str) -> &mut Tally {
+        if !self.items.contains_key(id) {
+            self.items.insert(id.to_owned(), Tally::default());
+        }
+        self.items.get_mut(id).expect("just inserted")
+    }
+
+    /// Take in what later signals say of an item.
+    pub fn absorb(&mut self, id: &str, later: Tally) {
+        self.entry(id).absorb(later);
+    }
+
+    /// Every item that signals are about.
+    pub fn items(&self) -> impl Iterator<Item = (&str, &Tally)> {
+        self.items.iter().map(|(id, tally)| (id.as_str(), tally))
+    }
+
+    fn tally(&self, id: &str) -> &Tally {
+        self.items.get(id).unwrap_or(&self.none)
+    }
+
     pub fn card(&self, id: &str) -> &Counts {
-        self.cards.get(id).unwrap_or(&self.none)
+        &self.tally(id).counts
     }
 
     /// Whether a card or a recommendation is kept out until a person releases it.
@@ -151,11 +187,11 @@ impl Totals {
     }
 
     pub fn recommendation(&self, id: &str) -> i64 {
-        self.recommendations.get(id).copied().unwrap_or_default()
+        self.tally(id).touches
     }
 
     pub fn recaptured(&self, id: &str) -> i64 {
-        self.recaptured.get(id).copied().unwrap_or_default()
+        self.tally(id).recaptures
     }
 }
 

@@ -148,26 +148,56 @@ pub struct CardViews<'a> {
 
 /// Fold a card log into views.
 pub fn fold_cards(bytes: &[u8]) -> CardViews<'_> {
-    let mut folder = Folder::default();
+    fold_part(bytes, 1, 0)
+}
+
+/// Fold a part of a card log: `first_line` is the number of its first line, `position` that of its first record.
+pub fn fold_part(bytes: &[u8], first_line: usize, position: usize) -> CardViews<'_> {
+    let mut folder = Folder {
+        position,
+        ..Folder::default()
+    };
     let mut found = Vec::new();
-    fold::for_each_line(bytes, 1, |number, line, terminated| {
-        let text = std::str::from_utf8(line)
-            .ok()
-            .filter(|_| fold::is_plain(line));
-        if let Some(view) = text.and_then(plain_view) {
-            return folder.put(view);
-        }
-        let (entries, diagnostics) =
-            fold::entries_of_line(LogKind::Cards, number, line, terminated);
-        found.extend(diagnostics);
-        for entry in entries {
-            folder.put(view_of(entry.id, entry.record));
-        }
+    fold::for_each_line(bytes, first_line, |number, line, terminated| {
+        found.extend(each_of_line(number, line, terminated, |view| {
+            folder.put(view);
+        }));
     });
     CardViews {
         cards: folder.cards,
         diagnostics: found,
     }
+}
+
+/// The cards of one line, and what was wrong with it.
+pub fn of_line(
+    number: usize,
+    line: &[u8],
+    terminated: bool,
+) -> (Vec<CardView<'_>>, Vec<Diagnostic>) {
+    let mut views = Vec::with_capacity(1);
+    let found = each_of_line(number, line, terminated, |view| views.push(view));
+    (views, found)
+}
+
+fn each_of_line<'a>(
+    number: usize,
+    line: &'a [u8],
+    terminated: bool,
+    mut visit: impl FnMut(CardView<'a>),
+) -> Vec<Diagnostic> {
+    let text = std::str::from_utf8(line)
+        .ok()
+        .filter(|_| fold::is_plain(line));
+    if let Some(view) = text.and_then(plain_view) {
+        visit(view);
+        return Vec::new();
+    }
+    let (entries, found) = fold::entries_of_line(LogKind::Cards, number, line, terminated);
+    for entry in entries {
+        visit(view_of(entry.id, entry.record));
+    }
+    found
 }
 
 /// Views of records that were read already.

@@ -14,12 +14,7 @@ use crate::error::{Error, Kind, Result};
 /// # Errors
 /// When the file cannot be opened for writing, or others hold the lock for longer than `wait`.
 pub fn exclusive(path: &Path, wait: Duration) -> Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    super::paths::for_owner_only(&mut options);
-    let file = options
-        .open(path)
-        .map_err(|error| Error::io("open the lock", path, &error))?;
+    let file = open(path)?;
     // Method syntax would pick std's methods of the same name on newer toolchains.
     match fs2::FileExt::try_lock_exclusive(&file) {
         Ok(()) => return Ok(file),
@@ -47,6 +42,28 @@ pub fn exclusive(path: &Path, wait: Duration) -> Result<File> {
         )
         .hint("run the same command again in a moment; SELF_LEARNING_LOCK_WAIT_MS sets how long to wait")),
     }
+}
+
+/// Open `path` and take its exclusive lock; `None` when somebody holds it.
+///
+/// # Errors
+/// When the file cannot be opened for writing.
+pub fn try_exclusive(path: &Path) -> Result<Option<File>> {
+    let file = open(path)?;
+    match fs2::FileExt::try_lock_exclusive(&file) {
+        Ok(()) => Ok(Some(file)),
+        Err(error) if is_contended(&error) => Ok(None),
+        Err(error) => Err(Error::io("lock", path, &error)),
+    }
+}
+
+fn open(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    super::paths::for_owner_only(&mut options);
+    options
+        .open(path)
+        .map_err(|error| Error::io("open the lock", path, &error))
 }
 
 /// Whether somebody holds the exclusive lock at `path` right now.

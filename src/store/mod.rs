@@ -6,6 +6,7 @@
 
 pub mod folder;
 pub mod gitignore;
+pub mod index;
 pub mod lock;
 pub mod paths;
 pub mod replace;

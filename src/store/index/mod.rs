@@ -1,0 +1,287 @@
+//! The derived index of a store: immutable segments, each over a range of a log, and the part behind them that is read
+//! as it is. It lies in `.cache/index` and can be deleted at any time.
+//!
+//! Nothing here is believed without a check. A manifest names the segments by their fingerprints and the logs by what
+//! the system tells of them; segments check every page they read; and any doubt makes the reader turn to the logs
+//! themselves. What an answer shows always comes out of the log.
+
+pub mod build;
+mod container;
+pub mod manifest;
+pub mod segment;
+
+use std::cell::Cell;
+use std::fs::File;
+use std::path::PathBuf;
+
+use manifest::{Chain, Manifest, Stamp};
+use segment::{Segment, TermPlace};
+
+use super::{Logs, Store};
+use crate::domain::fold::{self, Diagnostic, Entry, LogKind};
+use crate::domain::score::{Tally, Totals};
+use crate::domain::view::{self, CardView};
+
+pub use build::{Analyze, Policy, catch_up};
+pub use segment::id_hash;
+
+/// Logs that are indexed; the others are short.
+pub const KINDS: [LogKind; 4] = [
+    LogKind::Events,
+    LogKind::Cards,
+    LogKind::Recommendations,
+    LogKind::Signals,
+];
+
+/// Where a store keeps its index.
+pub fn folder(store: &Store) -> PathBuf {
+    store.dir.join(".cache").join("index")
+}
+
+/// A log and its segments.
+pub struct IndexedLog {
+    pub kind: LogKind,
+    file: Option<File>,
+    /// What the system told of the log when it was opened.
+    pub stamp: Stamp,
+    segments: Vec<Segment>,
+    /// Number of the first record of each segment, and the number behind the last.
+    bases: Vec<u32>,
+    /// What stands behind the segments.
+    pub tail: Vec<u8>,
+    /// Number of the first line of the tail.
+    pub tail_line: usize,
+    doubtful: Cell<bool>,
+}
+
+impl IndexedLog {
+    /// `None` when the index does not fit the log.
+    pub fn open(
+        store: &Store,
+        kind: LogKind,
+        manifest: &Manifest,
+        locked: bool,
+    ) -> Option<IndexedLog> {
+        let none = Chain::default();
+        let chain = manifest.chain(kind).unwrap_or(&none);
+        let log = IndexedLog::open_chain(store, kind, chain)?;
+        if !chain.segments.is_empty() && !manifest::holds(chain, log.file.as_ref()?, &log.stamp) {
+            return None;
+        }
+        let tail = match &log.file {
+            Some(file) if log.stamp.length > chain.end() => {
+                let tail = manifest::read_from(file, chain.end()).ok()?;
+                if locked || tail.ends_with(b"\n") {
+                    tail
+                } else {
+                    // Somebody is writing, or a line was cut off: the whole log is read with more patience.
+                    let whole = store.read(kind).ok()?;
+                    whole.get(chain.end() as usize..)?.to_vec()
+                }
+            }
+            _ => Vec::new(),
+        };
+        Some(IndexedLog { tail, ..log })
+    }
+
+    /// The segments alone; whether they hold of the log is not looked at.
+    fn open_chain(store: &Store, kind: LogKind, chain: &Chain) -> Option<IndexedLog> {
+        let path = store.log_path(kind);
+        let file = match File::open(&path) {
+            Ok(file) if file.metadata().ok()?.is_file() => Some(file),
+            Ok(_) => return None,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(_) => return None,
+        };
+        let stamp = match &file {
+            Some(file) => Stamp::of(&file.metadata().ok()?),
+            None => Stamp::default(),
+        };
+        let folder = folder(store);
+        let mut segments = Vec::with_capacity(chain.segments.len());
+        let mut bases = vec![0_u32];
+        for info in &chain.segments {
+            segments.push(Segment::open(&folder, info)?);
+            bases.push(bases[bases.len() - 1].checked_add(info.records)?);
+        }
+        Some(IndexedLog {
+            kind,
+            file,
+            stamp,
+            segments,
+            bases,
+            tail: Vec::new(),
+            tail_line: chain.lines() as usize + 1,
+            doubtful: Cell::new(false),
+        })
+    }
+
+    /// Whether anything that was read so far cannot be relied on.
+    pub fn is_doubtful(&self) -> bool {
+        self.doubtful.get() || self.segments.iter().any(Segment::is_doubtful)
+    }
+
+    /// Says that something read makes no sense.
+    pub fn doubt(&self) {
+        self.doubtful.set(true);
+    }
+
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Records in the segments; the numbers of all of them are below this.
+    pub fn records(&self) -> u32 {
+        self.bases[self.segments.len()]
+    }
+
+    /// Number, among all records, of the first one of a segment.
+    pub fn base(&self, segment: usize) -> u32 {
+        self.bases[segment]
+    }
+
+    fn place(&self, record: u32) -> Option<(&Segment, u32)> {
+        let at = self
+            .bases
+            .partition_point(|base| *base <= record)
+            .checked_sub(1)?;
+        Some((self.segments.get(at)?, record - self.bases[at]))
+    }
+
+    /// Whether a later indexed record took this one's place.
+    pub fn is_dead(&self, record: u32) -> bool {
+        self.place(record)
+            .is_none_or(|(segment, at)| segment.is_dead(at))
+    }
+
+    /// What a record is, in bits.
+    pub fn facts_of(&self, record: u32) -> u32 {
+        self.place(record)
+            .map_or(0, |(segment, at)| segment.facts_of(at))
+    }
+
+    /// Tokens in a card.
+    pub fn length_of(&self, record: u32) -> u32 {
+        self.place(record)
+            .map_or(0, |(segment, at)| segment.lengths().u32(at as usize))
+    }
+
+    /// The line a record stands in, and how many records stand before it in the same line.
+    fn line(&self, record: u32) -> Option<(Vec<u8>, usize, bool)> {
+        let (segment, at) = self.place(record)?;
+        let (start, end) = segment.line_of(at);
+        let mut bytes = vec![0; usize::try_from(end - start).ok()?];
+        manifest::read_at(self.file.as_ref()?, &mut bytes, start).ok()?;
+        if let Some(line_end) = memchr::memchr2(b'\n', b'\r', &bytes) {
+            bytes.truncate(line_end);
+        }
+        Some((bytes, segment.place_in_line(at), start == 0))
+    }
+
+    /// A record, read out of the log. Its line number is not known.
+    pub fn entry(&self, record: u32) -> Option<Entry> {
+        let found = self.line(record).and_then(|(bytes, place, first)| {
+            // Only in the first line a byte order mark is no part of the text.
+            let number = if first { 1 } else { 2 };
+            let (entries, _) = fold::entries_of_line(self.kind, number, &bytes, true);
+            entries.into_iter().nth(place)
+        });
+        if found.is_none() {
+            self.doubt();
+        }
+        found.map(|entry| Entry { line: 0, ..entry })
+    }
+
+    /// Calls `use_it` with a card as a search reads it.
+    pub fn with_card<T>(&self, record: u32, use_it: impl FnOnce(CardView<'_>) -> T) -> Option<T> {
+        let Some((bytes, place, first)) = self.line(record) else {
+            self.doubt();
+            return None;
+        };
+        let number = if first { 1 } else { 2 };
+        let (mut views, _) = view::of_line(number, &bytes, true);
+        if place >= views.len() {
+            self.doubt();
+            return None;
+        }
+        let mut view = views.swap_remove(place);
+        view.position = record as usize;
+        Some(use_it(view))
+    }
+
+    /// All indexed records with this id, oldest first.
+    pub fn by_id(&self, id: &str) -> Vec<(u32, Entry)> {
+        self.candidates(|segment| segment.by_id(id))
+            .into_iter()
+            .filter_map(|record| Some((record, self.entry(record)?)))
+            .filter(|(_, entry)| entry.id == id)
+            .collect()
+    }
+
+    /// Whether an indexed record has this id.
+    pub fn has(&self, id: &str) -> bool {
+        self.candidates(|segment| segment.by_id(id))
+            .into_iter()
+            .filter_map(|record| self.entry(record))
+            .any(|entry| entry.id == id)
+    }
+
+    /// The current indexed record of this id.
+    pub fn current(&self, id: &str) -> Option<u32> {
+        let mut records = self.candidates(|segment| segment.by_id(id));
+        records.retain(|record| !self.is_dead(*record));
+        records
+            .into_iter()
+            .rev()
+            .find(|record| self.entry(*record).is_some_and(|entry| entry.id == id))
+    }
+
+    /// Indexed records that may hold an equivalence key of this hash, oldest first.
+    pub fn by_key(&self, key: u64) -> Vec<u32> {
+        self.candidates(|segment| segment.by_key(key))
+    }
+
+    fn candidates(&self, find: impl Fn(&Segment) -> Vec<u32>) -> Vec<u32> {
+        let each = self.segments.iter().zip(&self.bases);
+        each.flat_map(|(segment, base)| find(segment).into_iter().map(move |record| base + record))
+            .collect()
+    }
+
+    /// What the indexed signals say of an item.
+    pub fn tally(&self, id: &str) -> Option<Tally> {
+        let mut found: Option<Tally> = None;
+        for tally in self.segments.iter().filter_map(|segment| segment.tally(id)) {
+            match &mut found {
+                None => found = Some(tally),
+                Some(sum) => sum.absorb(tally),
+            }
+        }
+        found
+    }
+
+    /// What the signals of the tail say, and what was wrong with its lines.
+    pub fn tail_totals(&self) -> (Totals, Vec<Diagnostic>) {
+        let mut totals = Totals::default();
+        let found = fold::add_signals(&self.tail, self.tail_line, &mut totals, |_, _| {});
+        (totals, found)
+    }
+
+    /// What was wrong with the indexed lines.
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        let each = self.segments.iter();
+        each.flat_map(|segment| segment.diagnostics(self.kind))
+            .collect()
+    }
+
+    /// A term's places in the segments that know it.
+    pub fn term(&self, text: &str) -> Vec<(usize, TermPlace)> {
+        let each = self.segments.iter().enumerate();
+        each.filter_map(|(at, segment)| Some((at, segment.term(text)?)))
+            .collect()
+    }
+}
+
+/// The manifest of a store's index, when there is one that can be read.
+pub fn read_manifest(store: &Store) -> Option<Manifest> {
+    Manifest::read(&folder(store))
+}

@@ -1,0 +1,593 @@
+//! One range of a log, indexed: what is needed to find records by id, by equivalence key and by the words they hold
+//! without reading the range. Records are known by their number within the range; their text stays in the log.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::container::{Container, Section, Writer, put_varint, take_bytes, take_varint};
+use crate::domain::fold::{Diagnostic, LogKind, Problem};
+use crate::domain::score::Tally;
+
+/// Offset of each record's line from the start of the range.
+const LINES: u64 = 1;
+/// Ids: highest 32 bits of XXH3-64 in ascending order, and the number of the record each is of.
+const ID_HASHES: u64 = 2;
+const ID_RECORDS: u64 = 3;
+/// Equivalence keys, in the same form.
+const KEY_HASHES: u64 = 4;
+const KEY_RECORDS: u64 = 5;
+/// What a record is, in bits; their meaning is the writer's.
+const FACTS: u64 = 6;
+/// Tokens in each card.
+const LENGTHS: u64 = 7;
+/// Terms by ascending hash: hash; then text offset, postings offset and number of holders, with one entry at the end.
+const TERM_HASHES: u64 = 8;
+const TERMS: u64 = 9;
+const TEXTS: u64 = 10;
+/// Per posting a varint: distance to the record before, doubled, plus one when a count − 2 follows.
+const POSTINGS: u64 = 11;
+/// What the signals of the range say of each item: hash, offset of its row, rows.
+const ITEM_HASHES: u64 = 12;
+const ITEM_ROWS: u64 = 13;
+const ROWS: u64 = 14;
+/// What was wrong with the lines of the range, as JSON.
+const DIAGNOSTICS: u64 = 15;
+/// Two moments per record, in microseconds since 1970.
+const TIMES: u64 = 16;
+
+/// The hash of an id or a term, as the tables hold it.
+fn short_hash(text: &str) -> u32 {
+    (xxh3_64(text.as_bytes()) >> 32) as u32
+}
+
+/// Where a segment's file and its part of the log are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentInfo {
+    pub file: String,
+    pub fingerprint: u64,
+    /// The bytes of the log it covers.
+    pub start: u64,
+    pub end: u64,
+    /// XXH3-64 of all these bytes, and of some of them.
+    pub content: u64,
+    pub sample: u64,
+    /// Lines covered, whether they are records or not.
+    pub lines: u64,
+    /// Records covered.
+    pub records: u32,
+    /// Records that no later one of the same id took the place of, and the tokens in them.
+    pub live: u32,
+    pub live_tokens: u64,
+    /// The file that tells which records were superseded by later ones, with its XXH3-64.
+    pub dead: Option<(String, u64)>,
+}
+
+/// Collects what is known of a range of a log.
+#[derive(Default)]
+pub struct Builder {
+    start: u64,
+    lines: Vec<u32>,
+    ids: Vec<(u32, u32)>,
+    keys: Vec<(u32, u32)>,
+    facts: Vec<u32>,
+    times: Vec<[i64; 2]>,
+    lengths: Vec<u32>,
+    postings: Vec<TermPostings>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+#[derive(Clone, Default)]
+struct TermPostings {
+    bytes: Vec<u8>,
+    next: u32,
+    holders: u32,
+}
+
+/// What is known of one record.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Entry<'a> {
+    /// Offset of its line in the log.
+    pub offset: u64,
+    pub id: &'a str,
+    /// Hashes of its equivalence keys.
+    pub keys: &'a [u64],
+    pub facts: u32,
+    pub times: Option<[i64; 2]>,
+}
+
+impl Builder {
+    pub fn new(start: u64) -> Builder {
+        Builder {
+            start,
+            ..Builder::default()
+        }
+    }
+
+    /// Number of records so far.
+    pub fn records(&self) -> u32 {
+        self.lines.len() as u32
+    }
+
+    pub fn add(&mut self, entry: Entry<'_>) {
+        let record = self.records();
+        self.lines.push((entry.offset - self.start) as u32);
+        self.ids.push((short_hash(entry.id), record));
+        for key in entry.keys {
+            self.keys.push(((key >> 32) as u32, record));
+        }
+        self.facts.push(entry.facts);
+        self.times.extend(entry.times);
+    }
+
+    /// The words of a record: its number, its tokens, and numbered terms with how often it holds each.
+    pub fn add_terms(&mut self, record: u32, length: u32, terms: &[(u32, u32)]) {
+        self.lengths.resize(record as usize, 0);
+        self.lengths.push(length);
+        for &(term, count) in terms {
+            let term = term as usize;
+            if self.postings.len() <= term {
+                self.postings.resize(term + 1, TermPostings::default());
+            }
+            let list = &mut self.postings[term];
+            let more = u64::from(count > 1);
+            put_varint(&mut list.bytes, u64::from(record - list.next) << 1 | more);
+            if more == 1 {
+                put_varint(&mut list.bytes, u64::from(count) - 2);
+            }
+            list.next = record + 1;
+            list.holders += 1;
+        }
+    }
+
+    pub fn diagnose(&mut self, found: impl IntoIterator<Item = Diagnostic>) {
+        self.diagnostics.extend(found);
+    }
+
+    /// The bytes of the segment's file, and its fingerprint. `text` gives the term of a number, `items` what the
+    /// signals say.
+    pub fn finish<'t>(
+        mut self,
+        text: impl Fn(u32) -> &'t str,
+        items: &[(&str, &Tally)],
+    ) -> (Vec<u8>, u64) {
+        let mut writer = Writer::default();
+        let columns = |writer: &mut Writer, tag: u64, numbers: &mut dyn Iterator<Item = u32>| {
+            let bytes: Vec<u8> = numbers.flat_map(u32::to_le_bytes).collect();
+            writer.section(tag, &bytes);
+        };
+        columns(&mut writer, LINES, &mut self.lines.iter().copied());
+        for (table, hashes, records) in [
+            (&mut self.ids, ID_HASHES, ID_RECORDS),
+            (&mut self.keys, KEY_HASHES, KEY_RECORDS),
+        ] {
+            table.sort_unstable();
+            columns(
+                &mut writer,
+                hashes,
+                &mut table.iter().map(|(hash, _)| *hash),
+            );
+            columns(
+                &mut writer,
+                records,
+                &mut table.iter().map(|(_, record)| *record),
+            );
+        }
+        columns(&mut writer, FACTS, &mut self.facts.iter().copied());
+        if !self.lengths.is_empty() {
+            self.lengths.resize(self.lines.len(), 0);
+        }
+        columns(&mut writer, LENGTHS, &mut self.lengths.iter().copied());
+        let times = self.times.iter().flatten();
+        let times: Vec<u8> = times.flat_map(|time| time.to_le_bytes()).collect();
+        writer.section(TIMES, &times);
+        self.finish_terms(&mut writer, text);
+        finish_items(&mut writer, items);
+        if !self.diagnostics.is_empty() {
+            let found: Vec<_> = self
+                .diagnostics
+                .iter()
+                .map(|one| (one.line, one.problem.code(), &one.detail, &one.digest))
+                .collect();
+            writer.section(
+                DIAGNOSTICS,
+                &serde_json::to_vec(&found).expect("numbers and texts have a JSON form"),
+            );
+        }
+        writer.finish()
+    }
+
+    fn finish_terms<'t>(&mut self, writer: &mut Writer, text: impl Fn(u32) -> &'t str) {
+        let mut order: Vec<(u32, u32)> = (0..self.postings.len() as u32)
+            .filter(|term| self.postings[*term as usize].holders > 0)
+            .map(|term| (short_hash(text(term)), term))
+            .collect();
+        order.sort_unstable_by(|one, other| {
+            one.0
+                .cmp(&other.0)
+                .then_with(|| text(one.1).cmp(text(other.1)))
+        });
+        let mut hashes = Vec::with_capacity(order.len() * 4);
+        let mut terms = Vec::with_capacity(order.len() * 12 + 12);
+        let mut texts = Vec::new();
+        let mut postings = Vec::new();
+        for (hash, term) in order {
+            let list = &self.postings[term as usize];
+            hashes.extend_from_slice(&hash.to_le_bytes());
+            for number in [texts.len() as u32, postings.len() as u32, list.holders] {
+                terms.extend_from_slice(&number.to_le_bytes());
+            }
+            texts.extend_from_slice(text(term).as_bytes());
+            postings.extend_from_slice(&list.bytes);
+        }
+        for number in [texts.len() as u32, postings.len() as u32, 0] {
+            terms.extend_from_slice(&number.to_le_bytes());
+        }
+        writer.section(TERM_HASHES, &hashes);
+        writer.section(TERMS, &terms);
+        writer.section(TEXTS, &texts);
+        writer.section(POSTINGS, &postings);
+    }
+}
+
+fn finish_items(writer: &mut Writer, items: &[(&str, &Tally)]) {
+    let mut order: Vec<(u32, &str, &Tally)> = items
+        .iter()
+        .map(|(id, tally)| (short_hash(id), *id, *tally))
+        .collect();
+    order.sort_unstable_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1)));
+    let (mut hashes, mut offsets, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+    for (hash, id, tally) in order {
+        hashes.extend_from_slice(&hash.to_le_bytes());
+        offsets.extend_from_slice(&(rows.len() as u32).to_le_bytes());
+        put_row(&mut rows, id, tally);
+    }
+    writer.section(ITEM_HASHES, &hashes);
+    writer.section(ITEM_ROWS, &offsets);
+    writer.section(ROWS, &rows);
+}
+
+fn put_row(rows: &mut Vec<u8>, id: &str, tally: &Tally) {
+    put_varint(rows, id.len() as u64);
+    rows.extend_from_slice(id.as_bytes());
+    for count in tally.counts.by_kind {
+        put_varint(rows, count as u64);
+    }
+    put_varint(rows, tally.touches as u64);
+    put_varint(rows, tally.recaptures as u64);
+    rows.push(u8::from(tally.counts.quarantined) | u8::from(tally.counts.released) << 1);
+    let ts = tally.counts.last_ts.as_deref();
+    put_varint(rows, ts.map_or(0, |ts| ts.len() as u64 + 1));
+    rows.extend_from_slice(ts.unwrap_or_default().as_bytes());
+}
+
+fn take_row<'a>(rows: &mut &'a [u8]) -> (&'a str, Tally) {
+    let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+    let length = take_varint(rows) as usize;
+    let id = text(take_bytes(rows, length));
+    let mut tally = Tally::default();
+    for count in &mut tally.counts.by_kind {
+        *count = take_varint(rows) as i64;
+    }
+    tally.touches = take_varint(rows) as i64;
+    tally.recaptures = take_varint(rows) as i64;
+    let flags = take_bytes(rows, 1).first().copied().unwrap_or_default();
+    tally.counts.quarantined = flags & 1 == 1;
+    tally.counts.released = flags & 2 == 2;
+    let length = take_varint(rows) as usize;
+    if length > 0 {
+        tally.counts.last_ts = Some(text(take_bytes(rows, length - 1)).to_owned());
+    }
+    (id, tally)
+}
+
+/// An open segment.
+pub struct Segment {
+    pub info: SegmentInfo,
+    container: Container,
+    /// One bit per record that a later one of the same id took the place of; empty when there is none.
+    dead: Vec<u8>,
+}
+
+/// A term in a segment.
+#[derive(Debug, Clone, Copy)]
+pub struct TermPlace {
+    postings: (u32, u32),
+    /// Records that hold it, superseded ones too.
+    holders: u32,
+}
+
+impl Segment {
+    pub fn open(folder: &Path, info: &SegmentInfo) -> Option<Segment> {
+        let container = Container::open(&folder.join(&info.file), info.fingerprint)?;
+        let dead = match &info.dead {
+            None => Vec::new(),
+            Some((file, fingerprint)) => {
+                let bytes = std::fs::read(folder.join(file)).ok()?;
+                let whole = bytes.len() == (info.records as usize).div_ceil(8)
+                    && xxh3_64(&bytes) == *fingerprint;
+                whole.then_some(bytes)?
+            }
+        };
+        Some(Segment {
+            info: info.clone(),
+            container,
+            dead,
+        })
+    }
+
+    pub fn is_doubtful(&self) -> bool {
+        self.container.is_doubtful()
+    }
+
+    pub fn doubt(&self) {
+        self.container.doubt();
+    }
+
+    /// Whether a later record of the same id took this one's place.
+    pub fn is_dead(&self, record: u32) -> bool {
+        self.dead
+            .get(record as usize / 8)
+            .is_some_and(|byte| byte >> (record % 8) & 1 == 1)
+    }
+
+    pub fn has_dead(&self) -> bool {
+        !self.dead.is_empty()
+    }
+
+    /// The bitmap of superseded records, one bit per record.
+    pub fn dead(&self) -> Vec<u8> {
+        if self.dead.is_empty() {
+            vec![0; (self.info.records as usize).div_ceil(8)]
+        } else {
+            self.dead.clone()
+        }
+    }
+
+    /// Where the line of a record begins in the log, and where to stop looking for its end.
+    pub fn line_of(&self, record: u32) -> (u64, u64) {
+        let lines = self.container.section(LINES);
+        let start = self.info.start + u64::from(lines.u32(record as usize));
+        let mut next = record + 1;
+        // Records glued together stand in one line.
+        while next < self.info.records {
+            let end = self.info.start + u64::from(lines.u32(next as usize));
+            if end > start {
+                return (start, end);
+            }
+            next += 1;
+        }
+        (start, self.info.end.max(start))
+    }
+
+    /// How many records before this one stand in the same line.
+    pub fn place_in_line(&self, record: u32) -> usize {
+        let lines = self.container.section(LINES);
+        let offset = lines.u32(record as usize);
+        let before = (0..record).rev();
+        before
+            .take_while(|other| lines.u32(*other as usize) == offset)
+            .count()
+    }
+
+    /// Records whose id may be this one, in order. To be looked at: some may have another id.
+    pub fn by_id(&self, id: &str) -> Vec<u32> {
+        self.by_hash(ID_HASHES, ID_RECORDS, short_hash(id))
+    }
+
+    /// Records that may hold the equivalence key of this hash, in order.
+    pub fn by_key(&self, key: u64) -> Vec<u32> {
+        self.by_hash(KEY_HASHES, KEY_RECORDS, (key >> 32) as u32)
+    }
+
+    fn by_hash(&self, hashes: u64, records: u64, hash: u32) -> Vec<u32> {
+        let found = equal_range(&self.container.section(hashes), hash);
+        let records = self.container.section(records);
+        found
+            .map(|at| records.u32(at))
+            .filter(|record| self.exists(*record))
+            .collect()
+    }
+
+    fn exists(&self, record: u32) -> bool {
+        if record >= self.info.records {
+            self.container.doubt();
+        }
+        record < self.info.records
+    }
+
+    /// What the record of each number is, in bits.
+    pub fn facts(&self) -> impl Iterator<Item = u32> + '_ {
+        let facts = self.container.section(FACTS);
+        facts.numbers(0..facts.count())
+    }
+
+    pub fn facts_of(&self, record: u32) -> u32 {
+        self.container.section(FACTS).u32(record as usize)
+    }
+
+    /// The two moments of each record, in microseconds.
+    pub fn times(&self) -> impl Iterator<Item = [i64; 2]> + '_ {
+        let times = self.container.section(TIMES).all();
+        let number = |bytes: &[u8]| bytes.try_into().map_or(0, i64::from_le_bytes);
+        times
+            .chunks_exact(16)
+            .map(move |both| [number(&both[..8]), number(&both[8..])])
+    }
+
+    /// Id hashes in ascending order, each with its record.
+    pub fn ids(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let hashes = self.container.section(ID_HASHES);
+        let records = self.container.section(ID_RECORDS);
+        let count = hashes.count();
+        hashes.numbers(0..count).zip(records.numbers(0..count))
+    }
+
+    /// Tokens in each card.
+    pub fn lengths(&self) -> Section<'_> {
+        self.container.section(LENGTHS)
+    }
+
+    /// Where a term is, when the segment knows it.
+    pub fn term(&self, text: &str) -> Option<TermPlace> {
+        let range = equal_range(&self.container.section(TERM_HASHES), short_hash(text));
+        let terms = self.container.section(TERMS);
+        let texts = self.container.section(TEXTS);
+        for at in range {
+            let (start, end) = (terms.u32(at * 3), terms.u32(at * 3 + 3));
+            if texts.bytes(start as usize..end as usize) == text.as_bytes() {
+                return Some(TermPlace {
+                    postings: (terms.u32(at * 3 + 1), terms.u32(at * 3 + 4)),
+                    holders: terms.u32(at * 3 + 2),
+                });
+            }
+        }
+        None
+    }
+
+    /// Calls `visit` with the text of every term.
+    pub fn terms(&self, mut visit: impl FnMut(&str)) {
+        let terms = self.container.section(TERMS);
+        let texts = self.container.section(TEXTS).all();
+        let mut start = 0;
+        let ends = terms.numbers(0..terms.count()).step_by(3).skip(1);
+        for end in ends {
+            let text = texts.get(start..end as usize).unwrap_or_default();
+            visit(std::str::from_utf8(text).unwrap_or_default());
+            start = end as usize;
+        }
+    }
+
+    /// Records that hold a term; superseded ones only when nothing is dead.
+    pub fn stored_holders(&self, place: TermPlace) -> u32 {
+        place.holders
+    }
+
+    /// Calls `visit` with every record that holds a term and how often, in order, superseded ones too.
+    pub fn postings(&self, place: TermPlace, mut visit: impl FnMut(u32, u32)) {
+        let (start, end) = place.postings;
+        let section = self.container.section(POSTINGS);
+        let mut bytes = section.bytes(start as usize..end as usize);
+        let mut next = 0_u32;
+        while !bytes.is_empty() {
+            let step = take_varint(&mut bytes);
+            let count = if step & 1 == 1 {
+                take_varint(&mut bytes) as u32 + 2
+            } else {
+                1
+            };
+            let record = next.wrapping_add((step >> 1) as u32);
+            if !self.exists(record) {
+                return;
+            }
+            visit(record, count);
+            next = record + 1;
+        }
+    }
+
+    /// What the signals of the range say of an item.
+    pub fn tally(&self, id: &str) -> Option<Tally> {
+        let rows = self.container.section(ROWS);
+        let offsets = self.container.section(ITEM_ROWS);
+        equal_range(&self.container.section(ITEM_HASHES), short_hash(id)).find_map(|at| {
+            let mut row = rows.bytes(offsets.u32(at) as usize..row_end(&rows, &offsets, at));
+            let (own, tally) = take_row(&mut row);
+            (own == id).then_some(tally)
+        })
+    }
+
+    /// Calls `visit` with every item the signals of the range are about, by ascending hash of its id.
+    pub fn tallies<'a>(&'a self, mut visit: impl FnMut(u32, &'a str, Tally)) {
+        let hashes = self.container.section(ITEM_HASHES);
+        let mut rows = self.container.section(ROWS).all();
+        for hash in hashes.numbers(0..hashes.count()) {
+            let (id, tally) = take_row(&mut rows);
+            visit(hash, id, tally);
+        }
+    }
+
+    pub fn diagnostics(&self, kind: LogKind) -> Vec<Diagnostic> {
+        let bytes = self.container.section(DIAGNOSTICS).all();
+        if bytes.is_empty() {
+            return Vec::new();
+        }
+        let found: Vec<(usize, String, String, String)> = serde_json::from_slice(bytes)
+            .unwrap_or_else(|_| {
+                self.container.doubt();
+                Vec::new()
+            });
+        found
+            .into_iter()
+            .filter_map(|(line, problem, detail, digest)| {
+                let problem = Problem::of_code(&problem);
+                if problem.is_none() {
+                    self.container.doubt();
+                }
+                Some(Diagnostic {
+                    file: kind.file_name(),
+                    line,
+                    problem: problem?,
+                    detail,
+                    digest,
+                })
+            })
+            .collect()
+    }
+}
+
+fn row_end(rows: &Section<'_>, offsets: &Section<'_>, at: usize) -> usize {
+    if at + 1 < offsets.count() {
+        offsets.u32(at + 1) as usize
+    } else {
+        rows.len()
+    }
+}
+
+/// The hash of an id as [`Segment::ids`] and [`Segment::tallies`] give it.
+pub fn id_hash(id: &str) -> u32 {
+    short_hash(id)
+}
+
+/// The places of `hash` in a table of evenly spread numbers in ascending order: a guess by its size, then doubling steps.
+fn equal_range(table: &Section<'_>, hash: u32) -> std::ops::Range<usize> {
+    let count = table.count();
+    if count == 0 {
+        return 0..0;
+    }
+    let guess = ((u64::from(hash) * count as u64) >> 32) as usize;
+    let (mut low, mut high) = (guess, guess);
+    let mut step = 8;
+    while low > 0 && table.u32(low) >= hash {
+        low = low.saturating_sub(step);
+        step *= 2;
+    }
+    step = 8;
+    while high < count && table.u32(high) < hash {
+        high += step;
+        step *= 2;
+    }
+    high = high.min(count);
+    // The first number that is not below `hash` is in `low..=high`.
+    while low < high {
+        let middle = low.midpoint(high);
+        if table.u32(middle) < hash {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    let mut end = low;
+    while end < count && table.u32(end) == hash {
+        end += 1;
+    }
+    low..end
+}
+
+/// Marks records as superseded.
+pub fn mark(dead: &mut [u8], record: u32) -> bool {
+    let byte = &mut dead[record as usize / 8];
+    let new = *byte >> (record % 8) & 1 == 0;
+    *byte |= 1 << (record % 8);
+    new
+}
