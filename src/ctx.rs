@@ -36,6 +36,9 @@ pub struct Ctx {
     pub agent: Vec<String>,
     /// How long to wait for the store's lock.
     pub lock_wait: Duration,
+    /// Bytes of a log from which the derived index is kept; the outer `None` turns it off, the inner one leaves it to the
+    /// commands.
+    pub index_from: Option<Option<u64>>,
 }
 
 /// The store below a repository root.
@@ -116,6 +119,11 @@ impl Ctx {
             color: stdout_terminal && !plain,
             agent: agent_markers(),
             lock_wait: Duration::from_millis(lock_wait),
+            index_from: match variable("SELF_LEARNING_INDEX").as_deref() {
+                Some("off") => None,
+                Some(text) => Some(text.parse().ok()),
+                None => Some(None),
+            },
         })
     }
 

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::payload;
 use super::status::admitted_note;
 use super::{
-    Done, Snapshot, Target, card_fields, commit, find_id, place, project_store, read_input,
-    refuse_purged, signal_record,
+    Done, Snapshot, Target, card_fields, commit, find_item, place, project_store, read_input,
+    refuse_missing, refuse_purged, signal_record,
 };
 use crate::cli;
 use crate::ctx::Ctx;
@@ -30,11 +30,11 @@ pub fn run(args: &cli::Edit, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
     let changes = changes(args, ctx, stdin)?;
     let note = admitted_note(args.note.as_deref())?;
     let store = project_store(ctx);
-    let snapshot = Snapshot::load(&store)?;
-    find_id("Aha Card", "aha_", &args.id, snapshot.cards.ids())?;
+    refuse_missing(&store, "Aha Card", "aha_", &args.id)?;
     let mut locked = store.lock(ctx.lock_wait)?;
-    let mut snapshot = Snapshot::load(&locked)?;
-    let id = find_id("Aha Card", "aha_", &args.id, snapshot.cards.ids())?;
+    let mut snapshot = Snapshot::open(&locked)?;
+    let id =
+        snapshot.settle(|snapshot| find_item("Aha Card", "aha_", &args.id, &snapshot.cards))??;
     let item = snapshot
         .cards
         .get(&id)

@@ -12,9 +12,9 @@ use crate::domain::time::age_days;
 use crate::report::{Index, IndexLine};
 
 /// Days without a touch after which an open recommendation is stale.
-const STALE_DAYS: i64 = 7;
+pub const STALE_DAYS: i64 = 7;
 /// Score from which a card is ready to graduate.
-const PROVEN_SCORE: i64 = 4;
+pub const PROVEN_SCORE: i64 = 4;
 
 /// One pass over the cards and one over the recommendations.
 pub fn of(snapshot: &Snapshot, ctx: &Ctx) -> Index {
@@ -42,12 +42,7 @@ pub fn of(snapshot: &Snapshot, ctx: &Ctx) -> Index {
     });
     let candidates = candidates
         .take(4)
-        .map(|(item, score)| {
-            line(
-                item,
-                format!("score {score}) [{}]", card::skill(&item.record)),
-            )
-        })
+        .map(|(item, score)| line(item, candidate_detail(*score, &card::skill(&item.record))))
         .collect();
     let shown: Vec<&Item> = top.iter().take(8).map(|(item, _)| *item).collect();
     let mut open: Vec<(&Item, Option<i64>)> = snapshot
@@ -64,7 +59,8 @@ pub fn of(snapshot: &Snapshot, ctx: &Ctx) -> Index {
         })
         .collect();
     open.sort_by_cached_key(|(item, days)| {
-        std::cmp::Reverse((recommendation::priority(&item.record), days.unwrap_or(0)))
+        let urgency = (recommendation::priority(&item.record), days.unwrap_or(0));
+        (std::cmp::Reverse(urgency), item.position)
     });
     let is_stale = |days: &Option<i64>| days.is_some_and(|days| days >= STALE_DAYS);
     Index {
@@ -75,7 +71,7 @@ pub fn of(snapshot: &Snapshot, ctx: &Ctx) -> Index {
         top: top
             .iter()
             .take(8)
-            .map(|(item, score)| line(item, format!("score {score})")))
+            .map(|(item, score)| line(item, score_detail(*score)))
             .collect(),
         latest: latest
             .iter()
@@ -87,19 +83,33 @@ pub fn of(snapshot: &Snapshot, ctx: &Ctx) -> Index {
             .iter()
             .take(5)
             .map(|(item, days)| {
-                let age =
-                    days.map_or_else(|| "unknown age".to_owned(), |days| format!("{days}d ago"));
-                let stale = if is_stale(days) { ", stale" } else { "" };
                 let status = recommendation::status(&item.record);
                 let scope = recommendation::scope(&item.record);
-                line(
-                    item,
-                    format!("{}, {}, {age}{stale})", status.as_str(), scope.as_str()),
-                )
+                line(item, open_detail(status.as_str(), scope.as_str(), *days))
             })
             .collect(),
         candidates,
     }
+}
+
+/// What stands behind the id of a card.
+pub fn score_detail(score: i64) -> String {
+    format!("score {score})")
+}
+
+/// What stands behind the id of a card that is ready to graduate.
+pub fn candidate_detail(score: i64, skill: &str) -> String {
+    format!("score {score}) [{skill}]")
+}
+
+/// What stands behind the id of an open recommendation.
+pub fn open_detail(status: &str, scope: &str, days: Option<i64>) -> String {
+    let age = days.map_or_else(|| "unknown age".to_owned(), |days| format!("{days}d ago"));
+    let is_stale = days.is_some_and(|days| days >= STALE_DAYS);
+    format!(
+        "{status}, {scope}, {age}{})",
+        if is_stale { ", stale" } else { "" }
+    )
 }
 
 fn line(item: &Item, detail: String) -> IndexLine {

@@ -3,6 +3,7 @@
 
 pub mod backport;
 pub mod backport_inspect;
+mod board;
 pub mod doctor;
 pub mod edit;
 pub mod evaluate;
@@ -11,7 +12,9 @@ mod gate;
 pub mod history;
 pub mod index;
 pub mod init;
+pub mod library;
 pub mod list;
+mod partial;
 pub mod payload;
 pub mod promote;
 pub mod purge;
@@ -29,7 +32,7 @@ pub mod status;
 pub mod tour;
 pub mod why_not;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{Read, Write};
 use std::mem::ManuallyDrop;
 
@@ -46,6 +49,7 @@ use crate::error::{Error, Kind, Result};
 use crate::render::index_md;
 use crate::report::{Damage, Place, Report};
 use crate::store::{Batch, Locked, Logs, Store};
+use partial::Rest;
 
 /// What a run came to: the report, and the exit status it means when that is not 0.
 #[derive(Debug)]
@@ -127,7 +131,7 @@ pub fn place(ctx: &Ctx) -> Place {
 ///
 /// The logs are not taken apart at the end: a run ends with the process, and freeing thousands of records
 /// first would cost a fifth of it.
-#[derive(Debug, Clone, Default)]
+#[derive(Default)]
 pub struct Snapshot {
     pub events: Vec<Entry>,
     pub cards: ManuallyDrop<Log>,
@@ -139,6 +143,10 @@ pub struct Snapshot {
     pub diagnostics: Vec<Diagnostic>,
     /// The purge key, and the digests of what was purged.
     purged: Option<(Vec<u8>, HashSet<String>)>,
+    /// Records in each log, when only some are held.
+    records: BTreeMap<LogKind, usize>,
+    /// Where the others are.
+    rest: Option<Box<Rest>>,
 }
 
 /// How much of the signals is needed.
@@ -278,8 +286,8 @@ impl Snapshot {
     }
 }
 
-/// Append a batch, past the last gate, and rebuild INDEX.md. The only caller of [`Locked::append`]. What is appended is acknowledged even when the index, which can
-/// be made again, cannot be written: then a note says so.
+/// Append a batch, past the last gate, and rebuild INDEX.md. The only caller of [`Locked::append`]. What is appended is
+/// acknowledged even when what is derived from it, which can be made again, cannot be written: then a note says so.
 ///
 /// # Errors
 /// When the batch cannot be appended.
@@ -289,13 +297,27 @@ pub fn commit(
     snapshot: &mut Snapshot,
     batch: &Batch,
 ) -> Result<Vec<String>> {
-    let (batch, mut notes) = gate::pass(ctx, snapshot, batch);
-    locked.append(&batch)?;
+    let (batch, mut notes) = snapshot.settle(|snapshot| gate::pass(ctx, snapshot, batch))?;
+    let before = board::before(snapshot, &batch)?;
+    let grown = locked.append(&batch)?;
     snapshot.apply_batch(&batch);
-    let text = index_md::render(&index::of(snapshot, ctx));
-    if let Err(error) = locked.write_index(&text) {
+    let shown = if snapshot.rest.is_some() {
+        before
+            .and_then(|before| board::after(before, snapshot, ctx))
+            .or_else(|| board::make(snapshot, ctx))
+    } else {
+        None
+    };
+    let (board, index) = match shown {
+        Some((board, index)) => (Some(board), index),
+        None if snapshot.rest.is_some() => (None, index::of(&Snapshot::load(locked)?, ctx)),
+        None => (None, index::of(snapshot, ctx)),
+    };
+    if let Err(error) = locked.write_index(&index_md::render(&index)) {
         notes.push(format!("INDEX.md was not rebuilt: {}", error.message));
     }
+    // The index is only a cache: what keeps it from being written is told by `doctor`.
+    let _ = library::keep_up(ctx, locked, snapshot, board, &grown);
     Ok(notes)
 }
 
@@ -334,6 +356,29 @@ pub fn find_id<'a>(
             Err(error.details(serde_json::json!({ "nearest": nearest })))
         }
     }
+}
+
+/// The stored id that was meant, or an error with the nearest ones; whole ids are found without looking at the others.
+///
+/// # Errors
+/// As [`find_id`].
+pub fn find_item(what: &str, prefix: &str, wanted: &str, log: &Log) -> Result<String> {
+    let id = wanted.trim();
+    if !id.is_empty() && log.get(id).is_some() {
+        return Ok(id.to_owned());
+    }
+    find_id(what, prefix, wanted, log.ids())
+}
+
+/// Refuse an id that names nothing in a store that is not there yet, without making the store.
+///
+/// # Errors
+/// As [`find_id`].
+pub fn refuse_missing(store: &Store, what: &str, prefix: &str, wanted: &str) -> Result<()> {
+    if store.exists() {
+        return Ok(());
+    }
+    find_id(what, prefix, wanted, std::iter::empty()).map(|_| ())
 }
 
 /// Refuse to go on from what was purged: a new version would bring back an item without its text.

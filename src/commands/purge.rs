@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ use crate::domain::tombstone::{self, PURGED_TEXT};
 use crate::error::{Error, Kind, Result};
 use crate::guard;
 use crate::report::{self, Report};
-use crate::store::{Batch, Locked, Logs, Store};
+use crate::store::{Batch, Locked, Logs, Store, index};
 
 pub fn run(args: &cli::Purge, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
     let Some(reason) = admitted_note(Some(&args.reason))? else {
@@ -58,6 +59,7 @@ pub fn run(args: &cli::Purge, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
         return Err(changed_since(&command));
     }
     let key = locked.ensure_purge_key()?;
+    index::build::remove(&store, ctx.lock_wait)?;
     let rewrite = Rewrite::of(&id, &reason, &ctx.now.to_text(), &key, &logs);
     for ((kind, old), new) in logs.iter().zip(&rewrite.new_logs) {
         if let Some(new) = &new.bytes {
@@ -153,6 +155,7 @@ pub fn scrub(locked: &mut Locked<'_>, now: &str) -> Result<usize> {
     let Some(key) = locked.store.purge_key() else {
         return Ok(0);
     };
+    index::build::remove(locked.store, Duration::from_secs(5))?;
     let logs = read_logs(locked.store)?;
     let mut digests = BTreeSet::new();
     for (kind, bytes) in &logs {

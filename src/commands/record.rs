@@ -13,7 +13,7 @@ use super::{
 use crate::cli;
 use crate::ctx::Ctx;
 use crate::domain::card;
-use crate::domain::equivalence::{KeyTable, Sieve, v1_key};
+use crate::domain::equivalence::{KeyTable, Sieve, v1_key, wanted_hashes};
 use crate::domain::fold::{self, LogKind};
 use crate::domain::ids;
 use crate::domain::json::{python_text, truthy};
@@ -31,7 +31,11 @@ pub fn run(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
     let payload = input(args, ctx, stdin)?;
     let store = project_store(ctx);
     let first_write = !store.exists();
-    let global_ids = global_card_ids(ctx);
+    let global_ids = if payload.used_cards.is_empty() {
+        HashSet::new()
+    } else {
+        global_card_ids(ctx)
+    };
     let options = guard::Options {
         strip_invisible: args.strip_invisible,
     };
@@ -55,8 +59,9 @@ pub fn run(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
         Some(decision) => (decision, None),
         None => {
             let locked = store.lock(ctx.lock_wait)?;
-            snapshot = Snapshot::load(&locked)?;
-            (decide(&snapshot, payload), Some(locked))
+            snapshot = Snapshot::open(&locked)?;
+            let decision = snapshot.settle(|snapshot| decide(snapshot, payload.clone()))?;
+            (decision, Some(locked))
         }
     };
     let mut locked = locked.filter(|_| !decision.batch.is_empty());
@@ -257,6 +262,15 @@ struct Decision {
     notes: Vec<String>,
 }
 
+/// An item that may be recorded.
+struct Admitted {
+    item: Item,
+    map: Map<String, Value>,
+    verdict: guard::Verdict,
+    /// The fields it states itself.
+    stated: Vec<String>,
+}
+
 impl Decider<'_> {
     /// Pure: nothing is read or written here.
     fn decide(mut self, payload: Payload, global_ids: &HashSet<String>) -> Decision {
@@ -404,10 +418,20 @@ impl Decider<'_> {
         &mut self,
         kind: &'static str,
         items: Vec<Item>,
-    ) -> Vec<(Item, Map<String, Value>, guard::Verdict)> {
-        items
-            .into_iter()
-            .filter_map(|item| self.admit(kind, item))
+        default_skill: Option<&str>,
+    ) -> Vec<Admitted> {
+        let admitted = items.into_iter().filter_map(|item| self.admit(kind, item));
+        admitted
+            .map(|(item, mut map, verdict)| {
+                let stated = map.keys().cloned().collect();
+                set_skill_and_scope(&mut map, default_skill);
+                Admitted {
+                    item,
+                    map,
+                    verdict,
+                    stated,
+                }
+            })
             .collect()
     }
 
@@ -450,7 +474,7 @@ impl Decider<'_> {
         let skill = default_skill.unwrap_or(normal::UNKNOWN_SKILL);
         map.insert("primary_skill".to_owned(), Value::from(skill));
         set_default(&mut map, "ts", || self.ctx.now.to_text().into());
-        let taken = |id: &str| self.snapshot.events.iter().any(|event| event.id == id);
+        let taken = |id: &str| self.snapshot.has_event(id);
         let id = given_id(&map).unwrap_or_else(|| ids::free_id(&ids::event_id(&map), taken));
         map.insert("id".to_owned(), Value::from(id.clone()));
         let title = map
@@ -494,29 +518,30 @@ impl Decider<'_> {
         if items.is_empty() {
             return;
         }
-        let admitted = self.admit_all("aha_card", items);
-        let sieve = Sieve::of(admitted.iter().map(|(_, map, _)| map));
+        let admitted = self.admit_all("aha_card", items, default_skill);
+        let maps = || admitted.iter().map(|admitted| &admitted.map);
+        self.snapshot
+            .cards
+            .ask_for_keys(maps().flat_map(wanted_hashes));
+        let sieve = Sieve::of(maps());
         let mut keys = KeyTable::default();
         for line in self.snapshot.cards.lines() {
             if sieve.may_match(&line.record.0) {
                 keys.insert(line.id, &line.record.0);
             }
         }
-        for (item, map, verdict) in admitted {
-            self.card(&item, map, &verdict, default_skill, &mut keys);
+        for admitted in admitted {
+            self.card(admitted, &mut keys);
         }
     }
 
-    fn card(
-        &mut self,
-        item: &Item,
-        mut map: Map<String, Value>,
-        verdict: &guard::Verdict,
-        default_skill: Option<&str>,
-        keys: &mut KeyTable,
-    ) {
-        let stated: Vec<String> = map.keys().cloned().collect();
-        set_skill_and_scope(&mut map, default_skill);
+    fn card(&mut self, admitted: Admitted, keys: &mut KeyTable) {
+        let Admitted {
+            item,
+            mut map,
+            verdict,
+            stated,
+        } = admitted;
         set_default(&mut map, "ts", || self.ctx.now.to_text().into());
         let matched = keys.find(&map).map(str::to_owned);
         let given = given_id(&map);
@@ -547,9 +572,9 @@ impl Decider<'_> {
                 classes.join(", ")
             ));
         }
-        self.note_redactions(verdict, "aha_card", Some(&id));
+        self.note_redactions(&verdict, "aha_card", Some(&id));
         let title = map.get("title").and_then(Value::as_str).map(str::to_owned);
-        self.result("aha_card", item, outcome, &id, title, why);
+        self.result("aha_card", &item, outcome, &id, title, why);
     }
 
     /// Whether an id is a card's; a tombstone is not brought back to life.
@@ -690,8 +715,11 @@ impl Decider<'_> {
         if items.is_empty() {
             return;
         }
-        let admitted = self.admit_all("recommendation", items);
-        let sieve = Sieve::of(admitted.iter().map(|(_, map, _)| map));
+        let admitted = self.admit_all("recommendation", items, default_skill);
+        let maps = || admitted.iter().map(|admitted| &admitted.map);
+        let stored = &self.snapshot.recommendations;
+        stored.ask_for_keys(maps().flat_map(wanted_hashes));
+        let sieve = Sieve::of(maps());
         let mut keys = KeyTable::default();
         // Closed ones do not stand in for new work, but rejected ones are remembered.
         for stored in &self.snapshot.recommendations.items {
@@ -703,21 +731,18 @@ impl Decider<'_> {
                 keys.insert(&stored.id, &stored.record.0);
             }
         }
-        for (item, map, verdict) in admitted {
-            self.recommendation(&item, map, &verdict, default_skill, &mut keys);
+        for admitted in admitted {
+            self.recommendation(admitted, &mut keys);
         }
     }
 
-    fn recommendation(
-        &mut self,
-        item: &Item,
-        mut map: Map<String, Value>,
-        verdict: &guard::Verdict,
-        default_skill: Option<&str>,
-        keys: &mut KeyTable,
-    ) {
-        let stated: Vec<String> = map.keys().cloned().collect();
-        set_skill_and_scope(&mut map, default_skill);
+    fn recommendation(&mut self, admitted: Admitted, keys: &mut KeyTable) {
+        let Admitted {
+            item,
+            mut map,
+            verdict,
+            stated,
+        } = admitted;
         set_default(&mut map, "ts", || self.ctx.now.to_text().into());
         let given = given_id(&map);
         let record = Record(map);
@@ -744,8 +769,15 @@ impl Decider<'_> {
                     status.as_str()
                 )
             });
-            self.note_redactions(verdict, "recommendation", Some(&id));
-            return self.result("recommendation", item, Outcome::Reinforced, &id, title, why);
+            self.note_redactions(&verdict, "recommendation", Some(&id));
+            return self.result(
+                "recommendation",
+                &item,
+                Outcome::Reinforced,
+                &id,
+                title,
+                why,
+            );
         }
         let derived = ids::item_id("rec_", &record.0);
         let known = given
@@ -784,7 +816,7 @@ impl Decider<'_> {
         }
         set_default(&mut record.0, "last_touched_ts", || ts);
         keys.insert(&id, &record.0);
-        self.note_redactions(verdict, "recommendation", Some(&id));
+        self.note_redactions(&verdict, "recommendation", Some(&id));
         self.recommendations.insert(id.clone(), record.clone());
         self.push(LogKind::Recommendations, record);
         let outcome = if updates {
@@ -792,7 +824,7 @@ impl Decider<'_> {
         } else {
             Outcome::Created
         };
-        self.result("recommendation", item, outcome, &id, title, why);
+        self.result("recommendation", &item, outcome, &id, title, why);
     }
 
     fn use_ids(

@@ -1,7 +1,5 @@
 //! `use` and `signal`: what happened to stored items.
 
-use std::collections::HashSet;
-
 use serde_json::Value;
 
 use super::status::admitted_note;
@@ -48,11 +46,14 @@ pub fn run(args: &cli::Signal, ctx: &Ctx) -> Result<Done> {
     let context = admitted_note(args.context.as_deref())?;
     let source = admitted_note(Some(&args.source))?.unwrap_or_else(|| "manual".to_owned());
     let store = project_store(ctx);
-    Known::load(ctx)?
-        .check(card, &id)
-        .map_err(|missing| unknown(&missing))?;
+    if !store.exists() {
+        check(&Snapshot::default(), ctx, card, &id).map_err(|missing| unknown(&missing))?;
+    }
     let mut locked = store.lock(ctx.lock_wait)?;
-    let mut snapshot = Snapshot::load(&locked)?;
+    let mut snapshot = Snapshot::open(&locked)?;
+    snapshot
+        .settle(|snapshot| check(snapshot, ctx, card, &id))?
+        .map_err(|missing| unknown(&missing))?;
     let target = if card {
         Target::Card(&id)
     } else {
@@ -71,6 +72,14 @@ pub fn run(args: &cli::Signal, ctx: &Ctx) -> Result<Done> {
     .into())
 }
 
+/// What the ids given to `use` name.
+#[derive(Default)]
+struct Named {
+    signals: Vec<Record>,
+    invalid_ids: Vec<InvalidId>,
+    errors: Vec<IdError>,
+}
+
 pub fn use_items(args: &cli::Use, ctx: &Ctx) -> Result<Done> {
     let list = |flags: &[String]| normal::unique(flags.iter().flat_map(|ids| normal::id_list(ids)));
     let (cards, recommendations) = (list(&args.aha), list(&args.rec));
@@ -83,36 +92,45 @@ pub fn use_items(args: &cli::Use, ctx: &Ctx) -> Result<Done> {
     let context = admitted_note(args.context.as_deref())?;
     let source = admitted_note(Some(&args.source))?.unwrap_or_else(|| "agent".to_owned());
     let store = project_store(ctx);
-    let known = Known::load(ctx)?;
-    let mut invalid_ids = Vec::new();
-    let mut errors = Vec::new();
-    let mut records: Vec<Record> = Vec::new();
-    for (card, ids) in [(true, cards), (false, recommendations)] {
-        let prefix = if card { "aha_" } else { "rec_" };
-        for id in ids {
-            match known.check(card, &id) {
-                Ok(()) => {
-                    let (kind, target) = if card {
-                        ("aha_used", Target::Card(&id))
-                    } else {
-                        ("rec_used", Target::Recommendation(&id))
-                    };
-                    records.push(signal_record(
-                        ctx,
-                        kind,
-                        target,
-                        &source,
-                        context.as_deref(),
-                    ));
+    let locked = if store.exists() {
+        Some(store.lock(ctx.lock_wait)?)
+    } else {
+        None
+    };
+    let mut snapshot = match &locked {
+        Some(locked) => Snapshot::open_with_signals(locked)?,
+        None => Snapshot::default(),
+    };
+    let named = snapshot.settle(|snapshot| {
+        let mut named = Named::default();
+        for (card, ids) in [(true, &cards), (false, &recommendations)] {
+            let prefix = if card { "aha_" } else { "rec_" };
+            for id in ids {
+                match check(snapshot, ctx, card, id) {
+                    Ok(()) => {
+                        let (kind, target) = if card {
+                            ("aha_used", Target::Card(id))
+                        } else {
+                            ("rec_used", Target::Recommendation(id))
+                        };
+                        let signal = signal_record(ctx, kind, target, &source, context.as_deref());
+                        named.signals.push(signal);
+                    }
+                    Err(_) if !id.starts_with(prefix) => named.invalid_ids.push(InvalidId {
+                        id: guard::secrets::redact(id).0.into_owned(),
+                        expected_prefix: prefix,
+                    }),
+                    Err(missing) => named.errors.push(missing),
                 }
-                Err(_) if !id.starts_with(prefix) => invalid_ids.push(InvalidId {
-                    id: guard::secrets::redact(&id).0.into_owned(),
-                    expected_prefix: prefix,
-                }),
-                Err(missing) => errors.push(missing),
             }
         }
-    }
+        named
+    })?;
+    let Named {
+        signals,
+        invalid_ids,
+        errors,
+    } = named;
     let complaint = errors.first().map(unknown).or_else(|| {
         let invalid = invalid_ids.first()?;
         Some(
@@ -120,25 +138,20 @@ pub fn use_items(args: &cli::Use, ctx: &Ctx) -> Result<Done> {
                 .hint("self-learning list --limit 0 shows the ids"),
         )
     });
-    let mut already_recorded = Vec::new();
-    let mut snapshot = Snapshot::load(&store)?;
+    let (again, records): (Vec<Record>, Vec<Record>) = signals
+        .into_iter()
+        .partition(|record| record.id().is_some_and(|id| snapshot.has_signal(&id)));
+    let already_recorded: Vec<String> = again
+        .iter()
+        .filter_map(|record| record.text("aha_id").or_else(|| record.text("rec_id")))
+        .map(str::to_owned)
+        .collect();
     if !records.is_empty() {
-        let mut locked = store.lock(ctx.lock_wait)?;
-        snapshot = Snapshot::load_whole(&locked)?;
-        let stored: HashSet<&str> = snapshot
-            .signals
-            .iter()
-            .map(|entry| entry.id.as_str())
-            .collect();
-        let (again, new): (Vec<Record>, Vec<Record>) = records
-            .into_iter()
-            .partition(|record| record.id().is_some_and(|id| stored.contains(id.as_str())));
-        already_recorded = again
-            .iter()
-            .filter_map(|record| record.text("aha_id").or_else(|| record.text("rec_id")))
-            .map(str::to_owned)
-            .collect();
-        records = new;
+        let mut locked = match locked {
+            Some(locked) => locked,
+            // A card of the global store is used where no store is yet.
+            None => store.lock(ctx.lock_wait)?,
+        };
         let batch = Batch::from([(LogKind::Signals, records.clone())]);
         commit(ctx, &mut locked, &mut snapshot, &batch)?;
     }
@@ -168,36 +181,26 @@ pub fn use_items(args: &cli::Use, ctx: &Ctx) -> Result<Done> {
     })
 }
 
-/// The ids that can be named in a signal: those of the project, and the cards of the global store.
-struct Known {
-    project: Snapshot,
-    global: Snapshot,
-}
-
-impl Known {
-    fn load(ctx: &Ctx) -> Result<Known> {
-        Ok(Known {
-            project: Snapshot::load(&project_store(ctx))?,
-            global: Snapshot::load_cards(&global_store(ctx)).unwrap_or_default(),
-        })
+/// Whether an id can be named in a signal: those of the project can, and the cards of the global store.
+fn check(snapshot: &Snapshot, ctx: &Ctx, card: bool, id: &str) -> std::result::Result<(), IdError> {
+    let (log, what) = if card {
+        (&snapshot.cards, "card")
+    } else {
+        (&snapshot.recommendations, "recommendation")
+    };
+    let global = || {
+        let snapshot = Snapshot::load_cards(&global_store(ctx));
+        snapshot.is_ok_and(|global| global.cards.get(id).is_some())
+    };
+    if log.get(id).is_some() || (card && global()) {
+        return Ok(());
     }
-
-    fn check(&self, card: bool, id: &str) -> std::result::Result<(), IdError> {
-        let (log, what) = if card {
-            (&self.project.cards, "card")
-        } else {
-            (&self.project.recommendations, "recommendation")
-        };
-        if log.get(id).is_some() || (card && self.global.cards.get(id).is_some()) {
-            return Ok(());
-        }
-        let id = guard::secrets::redact(id).0;
-        Err(IdError {
-            id: id.clone().into_owned(),
-            error: format!("no {what} has the id `{id}`"),
-            nearest: ids::nearest(&id, log.ids(), 3),
-        })
-    }
+    let id = guard::secrets::redact(id).0;
+    Err(IdError {
+        id: id.clone().into_owned(),
+        error: format!("no {what} has the id `{id}`"),
+        nearest: ids::nearest(&id, log.ids(), 3),
+    })
 }
 
 fn unknown(missing: &IdError) -> Error {

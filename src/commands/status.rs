@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{
-    Done, Snapshot, Target, commit, find_id, global_store, place, project_store, refuse_purged,
-    scope_text, signal_record,
+    Done, Snapshot, Target, commit, find_item, global_store, place, project_store, refuse_missing,
+    refuse_purged, scope_text, signal_record,
 };
 use crate::cli::{AhaStatus, RecStatus};
 use crate::ctx::Ctx;
@@ -21,21 +21,17 @@ use crate::store::Batch;
 pub fn recommendation(args: &RecStatus, ctx: &Ctx) -> Result<Done> {
     let store = project_store(ctx);
     let note = admitted_note(args.note.as_deref())?;
-    let mut snapshot = Snapshot::load(&store)?;
-    find_id(
-        "Recommendation",
-        "rec_",
-        &args.id,
-        snapshot.recommendations.ids(),
-    )?;
+    refuse_missing(&store, "Recommendation", "rec_", &args.id)?;
     let mut locked = store.lock(ctx.lock_wait)?;
-    snapshot = Snapshot::load(&locked)?;
-    let id = find_id(
-        "Recommendation",
-        "rec_",
-        &args.id,
-        snapshot.recommendations.ids(),
-    )?;
+    let mut snapshot = Snapshot::open(&locked)?;
+    let id = snapshot.settle(|snapshot| {
+        find_item(
+            "Recommendation",
+            "rec_",
+            &args.id,
+            &snapshot.recommendations,
+        )
+    })??;
     let item = stored(snapshot.recommendations.get(&id))?;
     let old = item.record.clone();
     refuse_purged(&id, &old)?;
@@ -107,11 +103,11 @@ pub fn card(args: &AhaStatus, ctx: &Ctx) -> Result<Done> {
         project_store(ctx)
     };
     let note = admitted_note(args.note.as_deref())?;
-    let mut snapshot = Snapshot::load(&store)?;
-    find_id("Aha Card", "aha_", &args.id, snapshot.cards.ids())?;
+    refuse_missing(&store, "Aha Card", "aha_", &args.id)?;
     let mut locked = store.lock(ctx.lock_wait)?;
-    snapshot = Snapshot::load(&locked)?;
-    let id = find_id("Aha Card", "aha_", &args.id, snapshot.cards.ids())?;
+    let mut snapshot = Snapshot::open(&locked)?;
+    let id =
+        snapshot.settle(|snapshot| find_item("Aha Card", "aha_", &args.id, &snapshot.cards))??;
     let item = stored(snapshot.cards.get(&id))?;
     let old = item.record.clone();
     refuse_purged(&id, &old)?;

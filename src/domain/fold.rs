@@ -2,7 +2,8 @@
 //! a [`Diagnostic`], and everything around it is kept.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
@@ -408,6 +409,16 @@ struct Superseded {
     record: Record,
 }
 
+/// What was asked of a log that holds only some of its items, and was not there.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Asked {
+    pub ids: RefCell<BTreeSet<String>>,
+    /// Hashes of equivalence keys.
+    pub keys: RefCell<BTreeSet<u64>>,
+    /// Whether all ids were asked for.
+    pub all: Cell<bool>,
+}
+
 /// The state of one log: items in order of first appearance.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Log {
@@ -416,6 +427,8 @@ pub struct Log {
     by_id: HashMap<String, usize>,
     /// Readable records, all versions.
     pub records: usize,
+    /// Set when only some items are held.
+    pub asked: Option<Asked>,
 }
 
 impl Log {
@@ -452,7 +465,18 @@ impl Log {
     }
 
     pub fn get(&self, id: &str) -> Option<&Item> {
-        self.by_id.get(id).map(|&at| &self.items[at])
+        let found = self.by_id.get(id).map(|&at| &self.items[at]);
+        if let (None, Some(asked)) = (found, &self.asked) {
+            asked.ids.borrow_mut().insert(id.to_owned());
+        }
+        found
+    }
+
+    /// Say which equivalence keys are going to be looked up among the lines.
+    pub fn ask_for_keys(&self, keys: impl IntoIterator<Item = u64>) {
+        if let Some(asked) = &self.asked {
+            asked.keys.borrow_mut().extend(keys);
+        }
     }
 
     /// Every line in file order, superseded versions too.
@@ -480,6 +504,9 @@ impl Log {
     }
 
     pub fn ids(&self) -> impl Iterator<Item = &str> + Clone {
+        if let Some(asked) = &self.asked {
+            asked.all.set(true);
+        }
         self.items.iter().map(|item| item.id.as_str())
     }
 }

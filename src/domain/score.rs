@@ -1,6 +1,7 @@
 //! Signals added up per card and per recommendation, in one pass, and the score they give.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 
 use super::record::Record;
 
@@ -101,6 +102,8 @@ pub struct Totals {
     items: HashMap<String, Tally>,
     /// Readable signal lines.
     pub lines: usize,
+    /// Set when only some items are held: the others that were asked for.
+    pub asked: Option<RefCell<BTreeSet<String>>>,
     none: Tally,
 }
 
@@ -173,8 +176,18 @@ impl Totals {
         self.items.iter().map(|(id, tally)| (id.as_str(), tally))
     }
 
+    /// What is known of an item; `None` when no signal is about it.
+    pub fn get(&self, id: &str) -> Option<&Tally> {
+        self.items.get(id)
+    }
+
     fn tally(&self, id: &str) -> &Tally {
-        self.items.get(id).unwrap_or(&self.none)
+        self.items.get(id).unwrap_or_else(|| {
+            if let Some(asked) = &self.asked {
+                asked.borrow_mut().insert(id.to_owned());
+            }
+            &self.none
+        })
     }
 
     pub fn card(&self, id: &str) -> &Counts {

@@ -212,13 +212,14 @@ pub struct Locked<'a> {
 }
 
 impl Locked<'_> {
-    /// Append a batch: every log opened first, then one write each, synced before this returns.
+    /// Append a batch: every log opened first, then one write each, synced before this returns. Returns the bytes by
+    /// which each log has grown.
     ///
     /// # Errors
     /// When a log cannot be opened (then nothing is written) or written to the end. A line cut off by a
     /// failed write stays; the next append begins on a line of its own.
-    pub fn append(&mut self, batch: &Batch) -> Result<()> {
-        let mut writes: Vec<(PathBuf, File, Vec<u8>, bool)> = Vec::new();
+    pub fn append(&mut self, batch: &Batch) -> Result<Vec<(LogKind, u64)>> {
+        let mut writes: Vec<(LogKind, PathBuf, File, Vec<u8>, bool)> = Vec::new();
         for (kind, records) in batch.iter().filter(|(_, records)| !records.is_empty()) {
             let path = self.store.log_path(*kind);
             paths::refuse_links(&self.store.trusted_above, &path)?;
@@ -238,9 +239,9 @@ impl Locked<'_> {
                 buffer.extend_from_slice(record.to_line().as_bytes());
                 buffer.push(b'\n');
             }
-            writes.push((path, file, buffer, new));
+            writes.push((*kind, path, file, buffer, new));
         }
-        for (path, file, buffer, new) in &mut writes {
+        for (_, path, file, buffer, new) in &mut writes {
             file.write_all(buffer)
                 .and_then(|()| file.sync_data())
                 .map_err(|error| Error::io("append to", path, &error))?;
@@ -248,7 +249,10 @@ impl Locked<'_> {
                 replace::sync_folder(path);
             }
         }
-        Ok(())
+        let grown = writes.iter();
+        Ok(grown
+            .map(|(kind, _, _, buffer, _)| (*kind, buffer.len() as u64))
+            .collect())
     }
 
     /// The key of this store's purge digests, made when there is none yet.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_64;
@@ -32,6 +33,8 @@ pub trait Analyze {
 /// When segments are made.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
+    /// Bytes of a log from which it is indexed at all.
+    pub first: u64,
     /// Bytes behind the last segment from which a new one is made.
     pub tail: u64,
     /// Most bytes that are indexed again to keep the number of segments low.
@@ -112,7 +115,12 @@ fn due(
             continue;
         };
         let tail = state.end - state.chain.end();
-        if tail >= policy.tail || (state.rebuilt && tail > 0) {
+        let least = if state.chain.segments.is_empty() {
+            policy.first
+        } else {
+            policy.tail
+        };
+        if tail >= least || (state.rebuilt && tail > 0) {
             due.push((kind, state));
         }
     }
@@ -543,18 +551,25 @@ pub fn note_append(store: &Store, generation: u64, before: &[(LogKind, Stamp, u6
     Ok(())
 }
 
-/// Removes the index. What it holds of a text may be text that must go.
+/// Removes the index, for what it holds of a text may be text that must go. Waits for who is making it; nobody makes
+/// another one in a store that has a purge key.
 ///
 /// # Errors
 /// When it cannot be removed.
-pub fn remove(store: &Store) -> Result<()> {
+pub fn remove(store: &Store, wait: Duration) -> Result<()> {
     let folder = folder(store);
-    match fs::remove_dir_all(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io("remove", &folder, &error))
-        }
-        _ => Ok(()),
+    if !folder.is_dir() {
+        return Ok(());
     }
+    paths::refuse_links(&store.trusted_above, &folder)?;
+    let _lock = lock::exclusive(&folder.join("lock"), wait)?;
+    let failed = |error: std::io::Error| Error::io("remove", &folder, &error);
+    for entry in fs::read_dir(&folder).map_err(failed)?.flatten() {
+        if entry.file_name() != "lock" {
+            fs::remove_file(entry.path()).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 impl Segment {

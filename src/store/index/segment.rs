@@ -12,10 +12,11 @@ use crate::domain::score::Tally;
 
 /// Offset of each record's line from the start of the range.
 const LINES: u64 = 1;
-/// Ids: highest 32 bits of XXH3-64 in ascending order, and the number of the record each is of.
+/// Ids: XXH3-64 in ascending order, highest and lowest halves, and the number of the record each is of.
 const ID_HASHES: u64 = 2;
 const ID_RECORDS: u64 = 3;
-/// Equivalence keys, in the same form.
+const ID_LOW_HALVES: u64 = 17;
+/// Equivalence keys, in the same form without the lowest halves.
 const KEY_HASHES: u64 = 4;
 const KEY_RECORDS: u64 = 5;
 /// What a record is, in bits; their meaning is the writer's.
@@ -28,8 +29,9 @@ const TERMS: u64 = 9;
 const TEXTS: u64 = 10;
 /// Per posting a varint: distance to the record before, doubled, plus one when a count − 2 follows.
 const POSTINGS: u64 = 11;
-/// What the signals of the range say of each item: hash, offset of its row, rows.
+/// What the signals of the range say of each item: halves of the hash of its id, offset of its row, rows.
 const ITEM_HASHES: u64 = 12;
+const ITEM_LOW_HALVES: u64 = 18;
 const ITEM_ROWS: u64 = 13;
 const ROWS: u64 = 14;
 /// What was wrong with the lines of the range, as JSON.
@@ -37,9 +39,18 @@ const DIAGNOSTICS: u64 = 15;
 /// Two moments per record, in microseconds since 1970.
 const TIMES: u64 = 16;
 
-/// The hash of an id or a term, as the tables hold it.
+/// The hash of an id as [`Segment::ids`] and [`Segment::tallies`] give it.
+pub fn id_hash(id: &str) -> u64 {
+    xxh3_64(id.as_bytes())
+}
+
+fn high_half(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
+
+/// The hash of an id or a term, as the tables are ordered by it.
 fn short_hash(text: &str) -> u32 {
-    (xxh3_64(text.as_bytes()) >> 32) as u32
+    high_half(id_hash(text))
 }
 
 /// Where a segment's file and its part of the log are.
@@ -69,8 +80,8 @@ pub struct SegmentInfo {
 pub struct Builder {
     start: u64,
     lines: Vec<u32>,
-    ids: Vec<(u32, u32)>,
-    keys: Vec<(u32, u32)>,
+    ids: Vec<(u64, u32)>,
+    keys: Vec<(u64, u32)>,
     facts: Vec<u32>,
     times: Vec<[i64; 2]>,
     lengths: Vec<u32>,
@@ -113,9 +124,9 @@ impl Builder {
     pub fn add(&mut self, entry: Entry<'_>) {
         let record = self.records();
         self.lines.push((entry.offset - self.start) as u32);
-        self.ids.push((short_hash(entry.id), record));
+        self.ids.push((id_hash(entry.id), record));
         for key in entry.keys {
-            self.keys.push(((key >> 32) as u32, record));
+            self.keys.push((*key, record));
         }
         self.facts.push(entry.facts);
         self.times.extend(entry.times);
@@ -166,7 +177,7 @@ impl Builder {
             columns(
                 &mut writer,
                 hashes,
-                &mut table.iter().map(|(hash, _)| *hash),
+                &mut table.iter().map(|(hash, _)| high_half(*hash)),
             );
             columns(
                 &mut writer,
@@ -174,6 +185,11 @@ impl Builder {
                 &mut table.iter().map(|(_, record)| *record),
             );
         }
+        columns(
+            &mut writer,
+            ID_LOW_HALVES,
+            &mut self.ids.iter().map(|(hash, _)| *hash as u32),
+        );
         columns(&mut writer, FACTS, &mut self.facts.iter().copied());
         if !self.lengths.is_empty() {
             self.lengths.resize(self.lines.len(), 0);
@@ -232,18 +248,20 @@ impl Builder {
 }
 
 fn finish_items(writer: &mut Writer, items: &[(&str, &Tally)]) {
-    let mut order: Vec<(u32, &str, &Tally)> = items
+    let mut order: Vec<(u64, &str, &Tally)> = items
         .iter()
-        .map(|(id, tally)| (short_hash(id), *id, *tally))
+        .map(|(id, tally)| (id_hash(id), *id, *tally))
         .collect();
     order.sort_unstable_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1)));
-    let (mut hashes, mut offsets, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut high, mut low, mut offsets, mut rows) = (vec![], vec![], vec![], vec![]);
     for (hash, id, tally) in order {
-        hashes.extend_from_slice(&hash.to_le_bytes());
+        high.extend_from_slice(&high_half(hash).to_le_bytes());
+        low.extend_from_slice(&(hash as u32).to_le_bytes());
         offsets.extend_from_slice(&(rows.len() as u32).to_le_bytes());
         put_row(&mut rows, id, tally);
     }
-    writer.section(ITEM_HASHES, &hashes);
+    writer.section(ITEM_HASHES, &high);
+    writer.section(ITEM_LOW_HALVES, &low);
     writer.section(ITEM_ROWS, &offsets);
     writer.section(ROWS, &rows);
 }
@@ -378,7 +396,7 @@ impl Segment {
 
     /// Records that may hold the equivalence key of this hash, in order.
     pub fn by_key(&self, key: u64) -> Vec<u32> {
-        self.by_hash(KEY_HASHES, KEY_RECORDS, (key >> 32) as u32)
+        self.by_hash(KEY_HASHES, KEY_RECORDS, high_half(key))
     }
 
     fn by_hash(&self, hashes: u64, records: u64, hash: u32) -> Vec<u32> {
@@ -417,11 +435,18 @@ impl Segment {
     }
 
     /// Id hashes in ascending order, each with its record.
-    pub fn ids(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
-        let hashes = self.container.section(ID_HASHES);
+    pub fn ids(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
         let records = self.container.section(ID_RECORDS);
-        let count = hashes.count();
-        hashes.numbers(0..count).zip(records.numbers(0..count))
+        let hashes = self.hashes(ID_HASHES, ID_LOW_HALVES);
+        hashes.zip(records.numbers(0..records.count()))
+    }
+
+    fn hashes(&self, high: u64, low: u64) -> impl Iterator<Item = u64> + '_ {
+        let (high, low) = (self.container.section(high), self.container.section(low));
+        let halves = high
+            .numbers(0..high.count())
+            .zip(low.numbers(0..low.count()));
+        halves.map(|(high, low)| u64::from(high) << 32 | u64::from(low))
     }
 
     /// Tokens in each card.
@@ -498,10 +523,9 @@ impl Segment {
     }
 
     /// Calls `visit` with every item the signals of the range are about, by ascending hash of its id.
-    pub fn tallies<'a>(&'a self, mut visit: impl FnMut(u32, &'a str, Tally)) {
-        let hashes = self.container.section(ITEM_HASHES);
+    pub fn tallies<'a>(&'a self, mut visit: impl FnMut(u64, &'a str, Tally)) {
         let mut rows = self.container.section(ROWS).all();
-        for hash in hashes.numbers(0..hashes.count()) {
+        for hash in self.hashes(ITEM_HASHES, ITEM_LOW_HALVES) {
             let (id, tally) = take_row(&mut rows);
             visit(hash, id, tally);
         }
@@ -542,11 +566,6 @@ fn row_end(rows: &Section<'_>, offsets: &Section<'_>, at: usize) -> usize {
     } else {
         rows.len()
     }
-}
-
-/// The hash of an id as [`Segment::ids`] and [`Segment::tallies`] give it.
-pub fn id_hash(id: &str) -> u32 {
-    short_hash(id)
 }
 
 /// The places of `hash` in a table of evenly spread numbers in ascending order: a guess by its size, then doubling steps.

@@ -1,0 +1,139 @@
+//! The derived index of a store, as commands use it: keeping it up to date, and searching it.
+
+use super::board::Board;
+use super::{Locked, Snapshot};
+use crate::ctx::Ctx;
+use crate::domain::fold::LogKind;
+use crate::domain::view::CardView;
+use crate::error::Result;
+use crate::rank::token::{self, Scratch};
+use crate::store::Store;
+use crate::store::index::build::note_append;
+use crate::store::index::{self, Analyze, Policy};
+use std::collections::HashMap;
+
+/// Stores with shorter logs are read as they are.
+const FIRST: u64 = 64 * 1024;
+/// What a writer leaves unindexed.
+const WRITER_TAIL: u64 = 16 * 1024;
+/// What a writer indexes again at most, to keep the segments few.
+const WRITER_AGAIN: u64 = 32 * 1024 * 1024;
+
+/// After a batch was appended: the board for the next write, and segments where enough is not indexed.
+///
+/// # Errors
+/// When the cache cannot be written.
+pub fn keep_up(
+    ctx: &Ctx,
+    locked: &Locked<'_>,
+    snapshot: &Snapshot,
+    board: Option<Board>,
+    grown: &[(LogKind, u64)],
+) -> Result<()> {
+    let Some(tail) = ctx.index_from else {
+        return Ok(());
+    };
+    let store = locked.store;
+    if let Some(rest) = &snapshot.rest {
+        let logs = [
+            &rest.events,
+            &rest.cards,
+            &rest.recommendations,
+            &rest.signals,
+        ];
+        let mut before = Vec::new();
+        for log in logs {
+            let more = grown.iter().find(|(kind, _)| *kind == log.kind);
+            before.push((log.kind, log.stamp, more.map_or(0, |(_, bytes)| *bytes)));
+        }
+        note_append(store, rest.generation, &before)?;
+        if let Some(board) = board {
+            board.keep(store)?;
+        }
+    }
+    let policy = Policy {
+        first: tail.unwrap_or(FIRST),
+        tail: tail.unwrap_or(WRITER_TAIL),
+        again: WRITER_AGAIN,
+    };
+    catch_up(ctx, store, policy)
+}
+
+/// Before a store is searched: indexes what is not, when that is much.
+pub fn make_ready(ctx: &Ctx, store: &Store) {
+    let Some(tail) = ctx.index_from else {
+        return;
+    };
+    let policy = Policy {
+        first: tail.unwrap_or(FIRST),
+        tail: tail.unwrap_or(FIRST),
+        again: WRITER_AGAIN,
+    };
+    // A store that cannot be written to is read as it is.
+    let _ = catch_up(ctx, store, policy);
+}
+
+fn catch_up(ctx: &Ctx, store: &Store, policy: Policy) -> Result<()> {
+    let mut analyzer = Terms::default();
+    let _ = ctx;
+    index::catch_up(store, policy, &mut analyzer, &mut |_, _| {})?;
+    Ok(())
+}
+
+#[derive(Default)]
+struct Terms {
+    numbers: HashMap<String, u32>,
+    texts: Vec<String>,
+    runs: HashMap<String, Vec<u32>>,
+    scratch: Scratch,
+    counts: Vec<(u32, u32)>,
+}
+
+impl Analyze for Terms {
+    fn card(&mut self, card: &CardView<'_>) -> (u32, &[(u32, u32)]) {
+        let mut list: Vec<u32> = Vec::new();
+        for (field, text) in &card.texts {
+            if *field == 9 {
+                continue;
+            }
+            token::runs(text, |run| {
+                if let Some(known) = self.runs.get(run) {
+                    list.extend(known);
+                    return;
+                }
+                let mut own = Vec::new();
+                let (numbers, texts) = (&mut self.numbers, &mut self.texts);
+                token::tokens_of_run(run, &mut self.scratch, |_, word| {
+                    let stem = token::stem(word);
+                    let number = match numbers.get(stem.as_ref()) {
+                        Some(number) => *number,
+                        None => {
+                            let number = texts.len() as u32;
+                            texts.push(stem.clone().into_owned());
+                            numbers.insert(stem.into_owned(), number);
+                            number
+                        }
+                    };
+                    own.push(number);
+                });
+                list.extend(&own);
+                self.runs.insert(run.to_owned(), own);
+            });
+        }
+        let length = list.len() as u32;
+        list.sort_unstable();
+        self.counts.clear();
+        for group in list.chunk_by(|a, b| a == b) {
+            self.counts.push((group[0], group.len() as u32));
+        }
+        (length, &self.counts)
+    }
+
+    fn term(&self, number: u32) -> &str {
+        &self.texts[number as usize]
+    }
+
+    fn clear(&mut self) {
+        *self = Terms::default();
+    }
+}
