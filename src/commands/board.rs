@@ -14,7 +14,8 @@ use crate::domain::facts::{self, Facts, UNDATED};
 use crate::domain::fold::{Item, LogKind};
 use crate::domain::normal::CardStatus;
 use crate::domain::recommendation;
-use crate::domain::score::Counts;
+use crate::domain::score::{Counts, Tally, Totals};
+use crate::domain::time::Timestamp;
 use crate::error::Result;
 use crate::report::{Index, IndexLine};
 use crate::store::index::manifest::{Stamp, sealed, unsealed};
@@ -119,6 +120,8 @@ pub struct Standing {
     pub used: bool,
     pub reinforced: bool,
     pub quarantined: bool,
+    /// A person touched it, a recommendation.
+    pub touched: bool,
 }
 
 impl Standing {
@@ -128,6 +131,7 @@ impl Standing {
             used: counts.of("aha_used") > 0,
             reinforced: counts.of("aha_reinforced") > 0,
             quarantined: counts.quarantined,
+            touched: false,
         }
     }
 
@@ -446,13 +450,23 @@ impl Board {
         Some(rows.into_iter().map(|row| (row, shown(&row.key))).collect())
     }
 
-    /// Keeps the board for the next write.
+    /// Keeps the board for the next write, when the logs have grown by what it knows of and nothing else.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn keep(mut self, store: &Store) -> Result<()> {
-        self.stamps = stamps_now(store);
-        let path = store_index::folder(store).join(FILE);
+    pub fn keep(mut self, rest: &Rest, grown: &[(LogKind, u64)]) -> Result<()> {
+        let before = stamps(rest);
+        self.stamps = stamps_now(&rest.store);
+        let known = LogKind::ALL.into_iter().all(|kind| {
+            let more = grown.iter().find(|(own, _)| *own == kind);
+            let length = |stamps: &BTreeMap<String, Stamp>| stamps[kind.file_name()].length;
+            kind == LogKind::Backports
+                || length(&self.stamps) == length(&before) + more.map_or(0, |(_, bytes)| *bytes)
+        });
+        if !known || grown.iter().any(|(kind, _)| *kind == LogKind::Backports) {
+            return Ok(());
+        }
+        let path = store_index::folder(&rest.store).join(FILE);
         replace::file(&path, &sealed(&self), Durability::Derived)
     }
 }
@@ -463,9 +477,10 @@ fn stale_until(ctx: &Ctx) -> i64 {
 }
 
 /// The signals of a store, by the hash of the id they are about.
-pub fn standings(rest: &Rest, tail: &crate::domain::score::Totals) -> HashMap<u64, Standing> {
+pub fn standings(rest: &Rest, tail: &Totals) -> HashMap<u64, Standing> {
     let mut sums: HashMap<u64, Standing> = HashMap::new();
-    let mut add = |hash: u64, more: Standing, decides: bool| {
+    let mut add = |hash: u64, tally: &Tally| {
+        let more = Standing::of(&tally.counts);
         let sum = sums.entry(hash).or_insert(Standing {
             score: 1,
             ..Standing::default()
@@ -473,23 +488,16 @@ pub fn standings(rest: &Rest, tail: &crate::domain::score::Totals) -> HashMap<u6
         sum.score += more.score - 1;
         sum.used |= more.used;
         sum.reinforced |= more.reinforced;
-        if decides {
+        sum.touched |= tally.touches > 0;
+        if tally.counts.quarantined || tally.counts.released {
             sum.quarantined = more.quarantined;
         }
     };
     for segment in rest.signals.segments() {
-        segment.tallies(|hash, _, tally| {
-            let decides = tally.counts.quarantined || tally.counts.released;
-            add(hash, Standing::of(&tally.counts), decides);
-        });
+        segment.tallies(|hash, _, tally| add(hash, &tally));
     }
     for (id, tally) in tail.items() {
-        let decides = tally.counts.quarantined || tally.counts.released;
-        add(
-            store_index::id_hash(id),
-            Standing::of(&tally.counts),
-            decides,
-        );
+        add(store_index::id_hash(id), tally);
     }
     sums
 }
@@ -569,7 +577,7 @@ pub fn make(snapshot: &Snapshot, ctx: &Ctx) -> Option<(Board, Index)> {
     each_live(
         &rest.recommendations,
         &held,
-        |hash, facts, touched, position| {
+        |hash, facts, [touched, _], position| {
             let quarantined = standings
                 .get(&hash)
                 .is_some_and(|standing| standing.quarantined);
@@ -668,16 +676,22 @@ impl Keys {
     }
 }
 
-/// Calls `visit` with the hash of the id, the facts, the first moment and the position of every current indexed record
+/// A stored time in microseconds since 1970.
+pub fn micros(text: Option<&str>) -> i64 {
+    text.and_then(Timestamp::parse)
+        .map_or(UNDATED, |time| time.moment().timestamp_micros())
+}
+
+/// Calls `visit` with the hash of the id, the facts, the moments and the position of every current indexed record
 /// whose id is not among `held`.
 pub fn each_live(
     log: &IndexedLog,
     held: &HashSet<u64>,
-    mut visit: impl FnMut(u64, Facts, i64, usize),
+    mut visit: impl FnMut(u64, Facts, [i64; 2], usize),
 ) {
     for (at, segment) in log.segments().iter().enumerate() {
         let facts: Vec<u32> = segment.facts().collect();
-        let times: Vec<i64> = segment.times().map(|times| times[0]).collect();
+        let times: Vec<[i64; 2]> = segment.times().collect();
         let base = log.base(at) as usize;
         for (hash, record) in segment.ids() {
             if segment.is_dead(record) || held.contains(&hash) {
@@ -688,7 +702,7 @@ pub fn each_live(
                 segment.doubt();
                 return;
             };
-            let time = times.get(number).copied().unwrap_or(UNDATED);
+            let time = times.get(number).copied().unwrap_or([UNDATED; 2]);
             visit(hash, Facts(*own), time, base + number);
         }
     }

@@ -32,7 +32,7 @@ pub fn run(args: &cli::Edit, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> {
     let store = project_store(ctx);
     refuse_missing(&store, "Aha Card", "aha_", &args.id)?;
     let mut locked = store.lock(ctx.lock_wait)?;
-    let mut snapshot = Snapshot::open(&locked)?;
+    let mut snapshot = Snapshot::open(ctx, &locked)?;
     let id =
         snapshot.settle(|snapshot| find_item("Aha Card", "aha_", &args.id, &snapshot.cards))??;
     let item = snapshot

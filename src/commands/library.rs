@@ -48,7 +48,7 @@ pub fn keep_up(
         }
         note_append(store, rest.generation, &before)?;
         if let Some(board) = board {
-            board.keep(store)?;
+            board.keep(rest, grown)?;
         }
     }
     let policy = Policy {

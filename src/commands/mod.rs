@@ -29,6 +29,7 @@ pub mod schema;
 pub mod show;
 pub mod signal;
 pub mod status;
+mod survey;
 pub mod tour;
 pub mod why_not;
 

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::ManuallyDrop;
 
-use super::Snapshot;
+use super::{Snapshot, library};
+use crate::ctx::Ctx;
 use crate::domain::fold::{self, Asked, Entry, Log, LogKind};
 use crate::domain::score::Totals;
 use crate::error::Result;
@@ -32,13 +33,12 @@ pub struct Rest {
 
 impl Rest {
     /// `None` when there is no index that fits, or nothing would be gained.
-    pub fn open(locked: &Locked<'_>) -> Option<Rest> {
-        let store = locked.store;
+    pub fn open(store: &Store, locked: bool) -> Option<Rest> {
         if store.purge_key().is_some() {
             return None;
         }
         let manifest: Manifest = index::read_manifest(store)?;
-        let open = |kind| IndexedLog::open(store, kind, &manifest, true);
+        let open = |kind| IndexedLog::open(store, kind, &manifest, locked);
         let cards = open(LogKind::Cards)?;
         if cards.segments().is_empty() {
             return None;
@@ -138,24 +138,33 @@ impl Snapshot {
     ///
     /// # Errors
     /// As [`Snapshot::load`].
-    pub fn open(locked: &Locked<'_>) -> Result<Snapshot> {
-        Snapshot::partial(locked).unwrap_or_else(|| Snapshot::load(locked))
+    pub fn open(ctx: &Ctx, locked: &Locked<'_>) -> Result<Snapshot> {
+        Snapshot::partial(ctx, locked.store, true).unwrap_or_else(|| Snapshot::load(locked))
     }
 
     /// The same, where [`Snapshot::has_signal`] is going to be asked.
     ///
     /// # Errors
     /// As [`Snapshot::load`].
-    pub fn open_with_signals(locked: &Locked<'_>) -> Result<Snapshot> {
-        Snapshot::partial(locked).unwrap_or_else(|| Snapshot::load_whole(locked))
+    pub fn open_with_signals(ctx: &Ctx, locked: &Locked<'_>) -> Result<Snapshot> {
+        Snapshot::partial(ctx, locked.store, true).unwrap_or_else(|| Snapshot::load_whole(locked))
     }
 
-    fn partial(locked: &Locked<'_>) -> Option<Result<Snapshot>> {
-        let rest = Rest::open(locked)?;
-        Some(Snapshot::of_rest(rest, locked))
+    /// The same for those who only read: `None` without an index.
+    ///
+    /// # Errors
+    /// As [`Snapshot::load`].
+    pub fn open_reading(ctx: &Ctx, store: &Store) -> Result<Option<Snapshot>> {
+        Snapshot::partial(ctx, store, false).transpose()
     }
 
-    fn of_rest(mut rest: Rest, locked: &Locked<'_>) -> Result<Snapshot> {
+    fn partial(ctx: &Ctx, store: &Store, locked: bool) -> Option<Result<Snapshot>> {
+        library::make_ready(ctx, store);
+        let rest = Rest::open(store, locked).filter(|_| ctx.index_from.is_some())?;
+        Some(Snapshot::of_rest(rest))
+    }
+
+    fn of_rest(mut rest: Rest) -> Result<Snapshot> {
         let mut snapshot = Snapshot::default();
         let mut tail_ids = BTreeSet::new();
         let mut records = BTreeMap::new();
@@ -187,7 +196,7 @@ impl Snapshot {
         snapshot.diagnostics.extend(found);
         rest.tail_totals = tail_totals;
         let (backports, found) =
-            fold::entries(LogKind::Backports, &locked.read(LogKind::Backports)?, 1);
+            fold::entries(LogKind::Backports, &rest.store.read(LogKind::Backports)?, 1);
         snapshot.backports = backports;
         snapshot.diagnostics.extend(found);
         for id in &tail_ids {

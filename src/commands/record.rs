@@ -59,7 +59,7 @@ pub fn run(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
         Some(decision) => (decision, None),
         None => {
             let locked = store.lock(ctx.lock_wait)?;
-            snapshot = Snapshot::open(&locked)?;
+            snapshot = Snapshot::open(ctx, &locked)?;
             let decision = snapshot.settle(|snapshot| decide(snapshot, payload.clone()))?;
             (decision, Some(locked))
         }

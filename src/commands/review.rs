@@ -4,77 +4,143 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
-use super::list::is_served;
+use super::survey::Survey;
 use super::{Done, Snapshot, global_store, place, project_store, readiness, scope_text};
 use crate::cli;
 use crate::ctx::Ctx;
 use crate::domain::card;
 use crate::domain::fold::Item;
-use crate::domain::normal::{CardStatus, RecommendationStatus, Scope, unique};
+use crate::domain::normal::{RecommendationStatus, Scope, unique};
 use crate::domain::recommendation;
 use crate::domain::record::Record;
 use crate::domain::score::{Counts, QUARANTINED_CARD, QUARANTINED_RECOMMENDATION, Totals, WEIGHTS};
-use crate::domain::time::{Timestamp, age_days};
+use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
 use crate::report::{self, Report};
-
-/// How many learnings the summary shows.
-const LEARNINGS: usize = 10;
+use crate::store::Store;
 
 pub fn run(args: &cli::Review, ctx: &Ctx) -> Result<Done> {
     let store = project_store(ctx);
-    let snapshot = if args.quarantine {
-        Snapshot::load_whole(&store)?
-    } else {
-        Snapshot::load(&store)?
-    };
-    let totals = snapshot.totals();
     let filter = Filter::of(args, ctx)?;
-    let recommendations = Recommendations::of(&snapshot, totals, &filter, args, ctx);
-    let cards = Cards::of(&snapshot, totals, &filter, args);
+    // A JSON review names every recommendation; what it asks for otherwise is in the columns of the index.
+    let whole = args.format == Some(cli::ReviewFormat::Json)
+        || filter.is_some()
+        || args.quarantine
+        || args.portable;
+    let indexed = if whole {
+        None
+    } else {
+        of_index(&store, args, ctx)?
+    };
+    let (snapshot, survey) = match indexed {
+        Some(found) => found,
+        None => {
+            let snapshot = if args.quarantine {
+                Snapshot::load_whole(&store)?
+            } else {
+                Snapshot::load(&store)?
+            };
+            let survey = Survey::of_items(&snapshot, &filter, args, ctx);
+            (snapshot, survey)
+        }
+    };
+    report(args, ctx, &filter, &snapshot, survey)
+}
+
+/// A review by way of the index, with the items it shows.
+fn of_index(store: &Store, args: &cli::Review, ctx: &Ctx) -> Result<Option<(Snapshot, Survey)>> {
+    let Some(mut snapshot) = Snapshot::open_reading(ctx, store)? else {
+        return Ok(None);
+    };
+    let Some(survey) = Survey::of_columns(&snapshot, args, ctx) else {
+        return Ok(None);
+    };
+    snapshot.settle(|snapshot| {
+        for id in survey
+            .by_score
+            .iter()
+            .chain(&survey.candidates)
+            .chain(&survey.learnings)
+        {
+            snapshot.cards.get(id);
+        }
+        for id in survey
+            .open_ids
+            .iter()
+            .chain(&survey.stale_ids)
+            .chain(&survey.untouched_ids)
+        {
+            snapshot.recommendations.get(id);
+        }
+        readiness::updates(snapshot);
+    })?;
+    // Had it been in doubt, the whole store would be here now.
+    Ok(snapshot.rest.is_some().then_some((snapshot, survey)))
+}
+
+fn report(
+    args: &cli::Review,
+    ctx: &Ctx,
+    filter: &Filter,
+    snapshot: &Snapshot,
+    survey: Survey,
+) -> Result<Done> {
+    let totals = snapshot.totals();
     let global_cards = if args.include_global {
         Snapshot::load_cards(&global_store(ctx))?.cards.items.len()
     } else {
         0
     };
-    let limit = count(args.recs_limit);
-    let views = |entries: &[Entry<'_>], limit: usize| -> Vec<Value> {
-        entries
-            .iter()
-            .take(limit)
-            .map(|entry| view(entry.item, totals, ctx))
+    let recommendations = |ids: &[String], limit: usize| -> Vec<Value> {
+        let items = ids.iter().take(limit);
+        let items = items.filter_map(|id| snapshot.recommendations.get(id));
+        items.map(|item| view(item, totals, ctx)).collect()
+    };
+    let cards = |ids: &[String], show: fn(&Item, &Counts) -> Value| -> Vec<Value> {
+        let items = ids.iter().filter_map(|id| snapshot.cards.get(id));
+        items
+            .map(|item| show(item, totals.card(&item.id)))
             .collect()
     };
+    let candidates = cards(&survey.candidates, candidate);
     let actions = count(args.next_actions_limit);
     let next_actions = next_actions(
-        &views(&recommendations.open, actions),
-        &cards.candidates,
+        &recommendations(&survey.open_ids, actions),
+        &candidates,
         actions,
     );
-    let scoped = |scope: Scope| {
-        recommendations
-            .open
-            .iter()
-            .filter(|entry| entry.scope == scope)
-            .count()
-    };
+    let mut by_status: Map<String, Value> = RecommendationStatus::NAMES
+        .iter()
+        .map(|name| ((*name).to_owned(), Value::Array(Vec::new())))
+        .collect();
+    for item in survey
+        .passing
+        .iter()
+        .filter_map(|id| snapshot.recommendations.get(id))
+    {
+        let status = recommendation::status(&item.record);
+        if let Some(Value::Array(list)) = by_status.get_mut(status.as_str()) {
+            list.push(view(item, totals, ctx));
+        }
+    }
     let summary = report::ReviewSummary {
-        aha_cards: snapshot.cards.items.len(),
-        recommendations: snapshot.recommendations.items.len(),
-        open_recommendations: recommendations.open.len(),
-        open_recommendations_project: scoped(Scope::Project),
-        open_recommendations_portable: scoped(Scope::Portable),
-        stale_recommendations: recommendations.stale.len(),
-        untouched_recommendations: recommendations.untouched.len(),
-        backport_candidates: cards.candidates.len(),
+        aha_cards: survey.cards,
+        recommendations: survey.recommendations,
+        open_recommendations: survey.open,
+        open_recommendations_project: survey.open_project,
+        open_recommendations_portable: survey.open_portable,
+        stale_recommendations: survey.stale,
+        untouched_recommendations: survey.untouched,
+        backport_candidates: candidates.len(),
         signals: totals.lines,
         backports: snapshot.backports.len(),
         global_aha_cards: global_cards,
-        matching_aha_cards: cards.matching,
-        matching_recommendations: recommendations.matching,
-        backport_candidates_total: cards.ready,
-        retired_aha_cards: cards.retired,
+        matching_aha_cards: survey.matching_cards,
+        matching_recommendations: survey.matching_recommendations,
+        backport_candidates_total: survey.ready,
+        retired_aha_cards: survey.retired,
     };
+    let limit = count(args.recs_limit);
     let report = report::Review {
         ok: true,
         place: place(ctx),
@@ -84,57 +150,46 @@ pub fn run(args: &cli::Review, ctx: &Ctx) -> Result<Done> {
         summary,
         next_actions,
         recommendations: report::ReviewRecommendations {
-            open: views(&recommendations.open, limit),
-            stale: views(&recommendations.stale, limit),
-            untouched: views(&recommendations.untouched, limit),
-            by_status: recommendations.by_status,
+            open: recommendations(&survey.open_ids, limit),
+            stale: recommendations(&survey.stale_ids, limit),
+            untouched: recommendations(&survey.untouched_ids, limit),
+            by_status,
         },
         aha: report::ReviewCards {
-            top_by_score: cards.by_score,
-            backport_candidates: cards.candidates,
+            top_by_score: cards(&survey.by_score, scored),
+            backport_candidates: candidates,
         },
-        learnings: cards.learnings,
-        updates: readiness::updates(&snapshot),
+        learnings: cards(&survey.learnings, learning),
+        updates: readiness::updates(snapshot),
         portable: if args.portable {
-            readiness::portable(&snapshot, ctx, count(args.backport_limit))
+            readiness::portable(snapshot, ctx, count(args.backport_limit))
         } else {
             Vec::new()
         },
-        quarantined: cards.quarantined.len(),
+        quarantined: survey.quarantined.len(),
         quarantine: if args.quarantine {
-            cards.quarantined
+            quarantine(snapshot, &survey.quarantined)
         } else {
             Vec::new()
         },
-        notes: notes(&snapshot),
+        notes: notes(survey.undated),
         diagnostics: snapshot.damage(),
         index_path: project_store(ctx).index_path().display().to_string(),
         json_command: json_command(args),
         filters: filter.shown(args),
     };
-    let nothing_yet = snapshot.cards.items.is_empty() && snapshot.recommendations.items.is_empty();
+    let nothing_yet = survey.cards == 0 && survey.recommendations == 0;
     Ok(Done {
         complaint: super::init::other_store(ctx).filter(|_| nothing_yet),
         report: Report::Review(Box::new(report)),
     })
 }
 
-fn count(limit: i64) -> usize {
+pub fn count(limit: i64) -> usize {
     usize::try_from(limit).unwrap_or(0)
 }
 
-fn notes(snapshot: &Snapshot) -> Vec<String> {
-    let dated = |item: &Item| {
-        recommendation::last_touched(&item.record)
-            .and_then(Timestamp::parse)
-            .is_some()
-    };
-    let undated = snapshot
-        .recommendations
-        .items
-        .iter()
-        .filter(|item| !dated(item))
-        .count();
+fn notes(undated: usize) -> Vec<String> {
     if undated == 0 {
         return Vec::new();
     }
@@ -144,7 +199,7 @@ fn notes(snapshot: &Snapshot) -> Vec<String> {
 }
 
 /// Which items are looked at.
-struct Filter {
+pub struct Filter {
     skill: Option<String>,
     scope: Option<Scope>,
     query: Option<String>,
@@ -194,6 +249,15 @@ impl Filter {
         })
     }
 
+    /// Whether any item is left out.
+    fn is_some(&self) -> bool {
+        self.skill.is_some()
+            || self.scope.is_some()
+            || self.query.is_some()
+            || self.since.is_some()
+            || self.statuses.is_some()
+    }
+
     fn shown(&self, args: &cli::Review) -> report::ReviewFilters {
         report::ReviewFilters {
             skill: args.skill.clone().filter(|skill| !skill.is_empty()),
@@ -206,7 +270,7 @@ impl Filter {
     }
 
     /// `touched` are the times at which the item was last written, used or changed.
-    fn passes(&self, record: &Record, touched: &[Option<&str>]) -> bool {
+    pub fn passes(&self, record: &Record, touched: &[Option<&str>]) -> bool {
         let skill = record.text("primary_skill").unwrap_or_default();
         if self.skill.as_deref().is_some_and(|wanted| wanted != skill) {
             return false;
@@ -230,7 +294,7 @@ impl Filter {
         })
     }
 
-    fn wants(&self, status: &RecommendationStatus) -> bool {
+    pub fn wants(&self, status: &RecommendationStatus) -> bool {
         self.statuses.as_ref().is_none_or(|wanted| {
             wanted
                 .iter()
@@ -250,88 +314,6 @@ fn value_holds(value: &Value, query: &str) -> bool {
         Value::Array(items) => items.iter().any(|item| value_holds(item, query)),
         Value::Object(map) => map.values().any(|item| value_holds(item, query)),
         _ => false,
-    }
-}
-
-/// One recommendation with what it is ordered by.
-struct Entry<'a> {
-    item: &'a Item,
-    scope: Scope,
-    priority: i64,
-    days: i64,
-    created_days: i64,
-}
-
-/// Apart from those by status, which are all shown, views are made only of what is shown.
-struct Recommendations<'a> {
-    open: Vec<Entry<'a>>,
-    stale: Vec<Entry<'a>>,
-    untouched: Vec<Entry<'a>>,
-    by_status: Map<String, Value>,
-    matching: usize,
-}
-
-impl<'a> Recommendations<'a> {
-    fn of(
-        snapshot: &'a Snapshot,
-        totals: &Totals,
-        filter: &Filter,
-        args: &cli::Review,
-        ctx: &Ctx,
-    ) -> Self {
-        let mut by_status: Map<String, Value> = Map::new();
-        for name in RecommendationStatus::NAMES {
-            by_status.insert(name.to_owned(), Value::Array(Vec::new()));
-        }
-        let mut out = Recommendations {
-            open: Vec::new(),
-            stale: Vec::new(),
-            untouched: Vec::new(),
-            by_status,
-            matching: 0,
-        };
-        for item in &snapshot.recommendations.items {
-            let record = &item.record;
-            if totals.is_quarantined(&item.id) {
-                continue;
-            }
-            if !filter.passes(record, &[recommendation::last_touched(record)]) {
-                continue;
-            }
-            let status = recommendation::status(record);
-            if !filter.wants(&status) {
-                continue;
-            }
-            out.matching += 1;
-            if let Some(Value::Array(list)) = out.by_status.get_mut(status.as_str()) {
-                list.push(view(item, totals, ctx));
-            }
-            if !status.is_open() {
-                continue;
-            }
-            let days = age_days(recommendation::last_touched(record), ctx.now);
-            let entry = || Entry {
-                item,
-                scope: recommendation::scope(record),
-                priority: recommendation::priority(record),
-                days: days.unwrap_or(0),
-                created_days: age_days(item.created_ts.as_deref(), ctx.now).unwrap_or(0),
-            };
-            if days.is_some_and(|days| days >= args.stale_days) {
-                out.stale.push(entry());
-            }
-            if item.versions == 1 && totals.recommendation(&item.id) == 0 {
-                out.untouched.push(entry());
-            }
-            out.open.push(entry());
-        }
-        out.open
-            .sort_by_key(|entry| std::cmp::Reverse((entry.priority, entry.days)));
-        out.stale
-            .sort_by_key(|entry| std::cmp::Reverse((entry.days, entry.priority)));
-        out.untouched
-            .sort_by_key(|entry| std::cmp::Reverse((entry.priority, entry.created_days)));
-        out
     }
 }
 
@@ -360,88 +342,19 @@ fn view(item: &Item, totals: &Totals, ctx: &Ctx) -> Value {
     view
 }
 
-/// Views are made only of what is shown; the counts are of all.
-struct Cards {
-    by_score: Vec<Value>,
-    candidates: Vec<Value>,
-    ready: usize,
-    learnings: Vec<Value>,
-    quarantined: Vec<Value>,
-    matching: usize,
-    retired: usize,
-}
-
-impl Cards {
-    fn of(snapshot: &Snapshot, totals: &Totals, filter: &Filter, args: &cli::Review) -> Self {
-        let exported = exported_ids(snapshot);
-        let mut passing: Vec<(&Item, &Counts)> = snapshot
+/// The items that are kept out of recall.
+fn quarantine(snapshot: &Snapshot, ids: &[String]) -> Vec<Value> {
+    let verdicts = verdicts(snapshot);
+    let item = |id: &String| {
+        snapshot
             .cards
-            .items
-            .iter()
-            .map(|item| (item, totals.card(&item.id)))
-            .filter(|(item, counts)| {
-                filter.passes(&item.record, &[item.record.ts(), counts.last_ts.as_deref()])
-            })
-            .collect();
-        let served = |item: &Item| is_served(item, totals);
-        let retired = passing.iter().filter(|(item, _)| !served(item)).count();
-        passing.sort_by_cached_key(|(item, counts)| {
-            (
-                std::cmp::Reverse((counts.score(), item.record.title())),
-                item.id.clone(),
-            )
-        });
-        let limit = count(args.top_aha_limit);
-        let by_score = passing
-            .iter()
-            .filter(|(_, counts)| !counts.quarantined)
-            .take(limit)
-            .map(|(item, counts)| scored(item, counts))
-            .collect();
-        let ready: Vec<&(&Item, &Counts)> = passing
-            .iter()
-            .filter(|(item, counts)| {
-                served(item)
-                    && !exported.contains(item.id.as_str())
-                    && is_candidate(item, counts, args)
-            })
-            .collect();
-        let limit = count(args.backport_limit);
-        let candidates = ready
-            .iter()
-            .take(limit)
-            .map(|(item, counts)| candidate(item, counts))
-            .collect();
-        let mut recent: Vec<&(&Item, &Counts)> =
-            passing.iter().filter(|(item, _)| served(item)).collect();
-        recent.sort_by_key(|(item, counts)| std::cmp::Reverse((counts.score(), item.position)));
-        let verdicts = verdicts(snapshot);
-        let held_cards = passing
-            .iter()
-            .filter(|(_, counts)| counts.quarantined)
-            .map(|(item, _)| quarantined(item, verdicts.get(item.id.as_str()).copied()));
-        let others = snapshot
-            .recommendations
-            .items
-            .iter()
-            .filter(|item| totals.is_quarantined(&item.id))
-            .map(|item| quarantined(item, verdicts.get(item.id.as_str()).copied()));
-        let quarantined = held_cards.chain(others).collect();
-        let learnings = recent
-            .iter()
-            .take(LEARNINGS)
-            .map(|(item, counts)| learning(item, counts))
-            .collect();
-        Cards {
-            by_score,
-            candidates,
-            ready: ready.len(),
-            learnings,
-            quarantined,
-            matching: passing.len(),
-            retired,
-        }
-    }
+            .get(id)
+            .or_else(|| snapshot.recommendations.get(id))
+    };
+    let items = ids.iter().filter_map(item);
+    items
+        .map(|item| quarantined(item, verdicts.get(item.id.as_str()).copied()))
+        .collect()
 }
 
 /// Ids of cards that stand in a skill already.
@@ -470,16 +383,6 @@ pub fn exported_ids(snapshot: &Snapshot) -> HashSet<String> {
         }
     }
     exported
-}
-
-/// Proven enough to graduate: shareable, and scored, used, seen again, or accepted.
-fn is_candidate(item: &Item, counts: &Counts, args: &cli::Review) -> bool {
-    let status = card::status(&item.record);
-    let proven = counts.score() >= args.min_aha_score
-        || counts.of("aha_reinforced") >= 1
-        || counts.of("aha_used") >= 1
-        || status == CardStatus::Accepted;
-    status != CardStatus::Backported && item.record.flag("shareable") && proven
 }
 
 fn scored(item: &Item, counts: &Counts) -> Value {

@@ -50,7 +50,7 @@ pub fn run(args: &cli::Signal, ctx: &Ctx) -> Result<Done> {
         check(&Snapshot::default(), ctx, card, &id).map_err(|missing| unknown(&missing))?;
     }
     let mut locked = store.lock(ctx.lock_wait)?;
-    let mut snapshot = Snapshot::open(&locked)?;
+    let mut snapshot = Snapshot::open(ctx, &locked)?;
     snapshot
         .settle(|snapshot| check(snapshot, ctx, card, &id))?
         .map_err(|missing| unknown(&missing))?;
@@ -98,7 +98,7 @@ pub fn use_items(args: &cli::Use, ctx: &Ctx) -> Result<Done> {
         None
     };
     let mut snapshot = match &locked {
-        Some(locked) => Snapshot::open_with_signals(locked)?,
+        Some(locked) => Snapshot::open_with_signals(ctx, locked)?,
         None => Snapshot::default(),
     };
     let named = snapshot.settle(|snapshot| {

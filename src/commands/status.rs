@@ -23,7 +23,7 @@ pub fn recommendation(args: &RecStatus, ctx: &Ctx) -> Result<Done> {
     let note = admitted_note(args.note.as_deref())?;
     refuse_missing(&store, "Recommendation", "rec_", &args.id)?;
     let mut locked = store.lock(ctx.lock_wait)?;
-    let mut snapshot = Snapshot::open(&locked)?;
+    let mut snapshot = Snapshot::open(ctx, &locked)?;
     let id = snapshot.settle(|snapshot| {
         find_item(
             "Recommendation",
@@ -105,7 +105,7 @@ pub fn card(args: &AhaStatus, ctx: &Ctx) -> Result<Done> {
     let note = admitted_note(args.note.as_deref())?;
     refuse_missing(&store, "Aha Card", "aha_", &args.id)?;
     let mut locked = store.lock(ctx.lock_wait)?;
-    let mut snapshot = Snapshot::open(&locked)?;
+    let mut snapshot = Snapshot::open(ctx, &locked)?;
     let id =
         snapshot.settle(|snapshot| find_item("Aha Card", "aha_", &args.id, &snapshot.cards))??;
     let item = stored(snapshot.cards.get(&id))?;
