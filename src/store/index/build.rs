@@ -419,6 +419,7 @@ fn make(
             builder.add(Entry {
                 offset: at,
                 id,
+                keep_id: matches!(kind, LogKind::Cards | LogKind::Recommendations),
                 keys,
                 facts,
                 times,

@@ -11,6 +11,7 @@ pub mod manifest;
 pub mod segment;
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -141,11 +142,14 @@ impl IndexedLog {
     }
 
     fn place(&self, record: u32) -> Option<(&Segment, u32)> {
-        let at = self
-            .bases
-            .partition_point(|base| *base <= record)
-            .checked_sub(1)?;
-        Some((self.segments.get(at)?, record - self.bases[at]))
+        let (at, record) = self.at(record)?;
+        Some((&self.segments[at], record))
+    }
+
+    /// The segment a record is in, and its number there.
+    pub fn at(&self, record: u32) -> Option<(usize, u32)> {
+        let at = self.bases.partition_point(|base| *base <= record).checked_sub(1)?;
+        (at < self.segments.len()).then(|| (at, record - self.bases[at]))
     }
 
     /// Whether a later indexed record took this one's place.
@@ -220,20 +224,28 @@ impl IndexedLog {
 
     /// Whether an indexed record has this id.
     pub fn has(&self, id: &str) -> bool {
-        self.candidates(|segment| segment.by_id(id))
-            .into_iter()
-            .filter_map(|record| self.entry(record))
-            .any(|entry| entry.id == id)
+        let records = self.candidates(|segment| segment.by_id(id));
+        records.into_iter().any(|record| self.is_of(record, id))
     }
 
     /// The current indexed record of this id.
     pub fn current(&self, id: &str) -> Option<u32> {
-        let mut records = self.candidates(|segment| segment.by_id(id));
-        records.retain(|record| !self.is_dead(*record));
-        records
-            .into_iter()
-            .rev()
-            .find(|record| self.entry(*record).is_some_and(|entry| entry.id == id))
+        let records = self.candidates(|segment| segment.by_id(id));
+        let mut latest = records.into_iter().rev();
+        latest.find(|record| !self.is_dead(*record) && self.is_of(*record, id))
+    }
+
+    fn is_of(&self, record: u32, id: &str) -> bool {
+        match self.id_of(record) {
+            Some(own) => own == id,
+            None => self.entry(record).is_some_and(|entry| entry.id == id),
+        }
+    }
+
+    /// The id of a record, where ids are kept.
+    pub fn id_of(&self, record: u32) -> Option<&str> {
+        let (segment, at) = self.place(record)?;
+        segment.id_of(at)
     }
 
     /// Indexed records that may hold an equivalence key of this hash, oldest first.
@@ -257,6 +269,19 @@ impl IndexedLog {
             }
         }
         found
+    }
+
+    /// Items that the indexed signals leave quarantined.
+    pub fn quarantined(&self) -> BTreeSet<String> {
+        let mut ids = BTreeSet::new();
+        for (id, held) in self.segments.iter().flat_map(Segment::decided) {
+            if held {
+                ids.insert(id.to_owned());
+            } else {
+                ids.remove(id);
+            }
+        }
+        ids
     }
 
     /// What the signals of the tail say, and what was wrong with its lines.

@@ -16,6 +16,9 @@ const LINES: u64 = 1;
 const ID_HASHES: u64 = 2;
 const ID_RECORDS: u64 = 3;
 const ID_LOW_HALVES: u64 = 17;
+/// Ids as they are written, of cards and recommendations: where each ends, and the texts.
+const ID_ENDS: u64 = 20;
+const ID_TEXTS: u64 = 21;
 /// Equivalence keys, in the same form without the lowest halves.
 const KEY_HASHES: u64 = 4;
 const KEY_RECORDS: u64 = 5;
@@ -34,6 +37,8 @@ const ITEM_HASHES: u64 = 12;
 const ITEM_LOW_HALVES: u64 = 18;
 const ITEM_ROWS: u64 = 13;
 const ROWS: u64 = 14;
+/// Places in the table of items that were quarantined or released.
+const DECIDED: u64 = 19;
 /// What was wrong with the lines of the range, as JSON.
 const DIAGNOSTICS: u64 = 15;
 /// Two moments per record, in microseconds since 1970.
@@ -81,6 +86,8 @@ pub struct Builder {
     start: u64,
     lines: Vec<u32>,
     ids: Vec<(u64, u32)>,
+    id_ends: Vec<u32>,
+    id_texts: String,
     keys: Vec<(u64, u32)>,
     facts: Vec<u32>,
     times: Vec<[i64; 2]>,
@@ -102,6 +109,8 @@ pub struct Entry<'a> {
     /// Offset of its line in the log.
     pub offset: u64,
     pub id: &'a str,
+    /// Whether the id is kept as it is written.
+    pub keep_id: bool,
     /// Hashes of its equivalence keys.
     pub keys: &'a [u64],
     pub facts: u32,
@@ -125,6 +134,10 @@ impl Builder {
         let record = self.records();
         self.lines.push((entry.offset - self.start) as u32);
         self.ids.push((id_hash(entry.id), record));
+        if entry.keep_id {
+            self.id_texts.push_str(entry.id);
+            self.id_ends.push(self.id_texts.len() as u32);
+        }
         for key in entry.keys {
             self.keys.push((*key, record));
         }
@@ -190,6 +203,8 @@ impl Builder {
             ID_LOW_HALVES,
             &mut self.ids.iter().map(|(hash, _)| *hash as u32),
         );
+        columns(&mut writer, ID_ENDS, &mut self.id_ends.iter().copied());
+        writer.section(ID_TEXTS, self.id_texts.as_bytes());
         columns(&mut writer, FACTS, &mut self.facts.iter().copied());
         if !self.lengths.is_empty() {
             self.lengths.resize(self.lines.len(), 0);
@@ -254,7 +269,11 @@ fn finish_items(writer: &mut Writer, items: &[(&str, &Tally)]) {
         .collect();
     order.sort_unstable_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1)));
     let (mut high, mut low, mut offsets, mut rows) = (vec![], vec![], vec![], vec![]);
-    for (hash, id, tally) in order {
+    let mut decided: Vec<u8> = Vec::new();
+    for (at, (hash, id, tally)) in order.into_iter().enumerate() {
+        if tally.counts.quarantined || tally.counts.released {
+            decided.extend_from_slice(&(at as u32).to_le_bytes());
+        }
         high.extend_from_slice(&high_half(hash).to_le_bytes());
         low.extend_from_slice(&(hash as u32).to_le_bytes());
         offsets.extend_from_slice(&(rows.len() as u32).to_le_bytes());
@@ -264,6 +283,7 @@ fn finish_items(writer: &mut Writer, items: &[(&str, &Tally)]) {
     writer.section(ITEM_LOW_HALVES, &low);
     writer.section(ITEM_ROWS, &offsets);
     writer.section(ROWS, &rows);
+    writer.section(DECIDED, &decided);
 }
 
 fn put_row(rows: &mut Vec<u8>, id: &str, tally: &Tally) {
@@ -391,7 +411,24 @@ impl Segment {
 
     /// Records whose id may be this one, in order. To be looked at: some may have another id.
     pub fn by_id(&self, id: &str) -> Vec<u32> {
-        self.by_hash(ID_HASHES, ID_RECORDS, short_hash(id))
+        let mut records = self.by_hash(ID_HASHES, ID_RECORDS, short_hash(id));
+        records.retain(|record| self.id_of(*record).is_none_or(|own| own == id));
+        records
+    }
+
+    /// The id of a record, where ids are kept.
+    pub fn id_of(&self, record: u32) -> Option<&str> {
+        let ends = self.container.section(ID_ENDS);
+        if ends.len() == 0 {
+            return None;
+        }
+        let start = match record.checked_sub(1) {
+            None => 0,
+            Some(before) => ends.u32(before as usize),
+        };
+        let texts = self.container.section(ID_TEXTS);
+        let bytes = texts.bytes(start as usize..ends.u32(record as usize) as usize);
+        std::str::from_utf8(bytes).ok()
     }
 
     /// Records that may hold the equivalence key of this hash, in order.
@@ -513,13 +550,31 @@ impl Segment {
 
     /// What the signals of the range say of an item.
     pub fn tally(&self, id: &str) -> Option<Tally> {
-        let rows = self.container.section(ROWS);
-        let offsets = self.container.section(ITEM_ROWS);
         equal_range(&self.container.section(ITEM_HASHES), short_hash(id)).find_map(|at| {
-            let mut row = rows.bytes(offsets.u32(at) as usize..row_end(&rows, &offsets, at));
-            let (own, tally) = take_row(&mut row);
+            let (own, tally) = self.row(at);
             (own == id).then_some(tally)
         })
+    }
+
+    fn row(&self, at: usize) -> (&str, Tally) {
+        let rows = self.container.section(ROWS);
+        let offsets = self.container.section(ITEM_ROWS);
+        let end = if at + 1 < offsets.count() {
+            offsets.u32(at + 1) as usize
+        } else {
+            rows.len()
+        };
+        take_row(&mut rows.bytes(offsets.u32(at) as usize..end))
+    }
+
+    /// Items that the signals of the range quarantine (`true`) or release.
+    pub fn decided(&self) -> Vec<(&str, bool)> {
+        let decided = self.container.section(DECIDED);
+        let rows = decided
+            .numbers(0..decided.count())
+            .map(|at| self.row(at as usize));
+        rows.map(|(id, tally)| (id, tally.counts.quarantined))
+            .collect()
     }
 
     /// Calls `visit` with every item the signals of the range are about, by ascending hash of its id.
@@ -557,14 +612,6 @@ impl Segment {
                 })
             })
             .collect()
-    }
-}
-
-fn row_end(rows: &Section<'_>, offsets: &Section<'_>, at: usize) -> usize {
-    if at + 1 < offsets.count() {
-        offsets.u32(at + 1) as usize
-    } else {
-        rows.len()
     }
 }
 
