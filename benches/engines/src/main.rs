@@ -25,6 +25,7 @@ const CAT: &str = "`cat` of the card log";
 const COLD_CAT: &str = "`cat` of the card log, cold";
 const LIST: &str = "`list --query`";
 const COLD: &str = "`list --query`, cold";
+const TEN: &str = "`list --query --min-confidence 0`";
 const AFTER: &str = "`list --query` after a `record`";
 const OFF: &str = "`list --query`, index off";
 const REVIEW: &str = "`review`";
@@ -219,6 +220,13 @@ fn run(options: &Options, work: &Path, cards: usize) -> Run {
             &["list", "--query", question, "--limit", "10"],
         )
     };
+    // What shares a word with the question, whether or not it is enough for an answer: ten cards, as the engines.
+    let ten = |question: &str| {
+        let mut call = list(read, question);
+        call.arguments
+            .extend(["--min-confidence", "0"].map(str::to_owned));
+        call
+    };
     let fts5_query = |question: &str| Call::new(fts5, folder, &["query", "read.db", question]);
     let tantivy_query =
         |question: &str| Call::new(tantivy, folder, &["query", "read.tantivy", question]);
@@ -244,12 +252,8 @@ fn run(options: &Options, work: &Path, cards: usize) -> Run {
         .iter()
         .filter(|question| list(read, question).output().contains("\"id\": \"aha_"))
         .count();
-    let mut all = list(read, questions[0]);
-    // What shares a word with the question: whether it is enough for an answer is another matter.
-    all.arguments
-        .extend(["--min-confidence", "0"].map(str::to_owned));
     for (name, answer) in [
-        ("self-learning", all.output()),
+        ("self-learning", ten(questions[0]).output()),
         ("fts5", fts5_query(questions[0]).output()),
         ("tantivy", tantivy_query(questions[0]).output()),
     ] {
@@ -281,6 +285,7 @@ fn run(options: &Options, work: &Path, cards: usize) -> Run {
         take(CAT, cat.clone());
         take(WC, Call::new(Path::new("wc"), folder, &["-l", &log_text]));
         take(LIST, list(read, question));
+        take(TEN, ten(question));
         take(FTS5, fts5_query(question));
         take(TANTIVY, tantivy_query(question));
         take(OFF, list(read, question).without_index());
@@ -431,6 +436,7 @@ fn tables(runs: &[Run]) -> String {
         WC,
         VERSION,
         LIST,
+        TEN,
         AFTER,
         OFF,
         FTS5,
