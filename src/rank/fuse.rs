@@ -476,7 +476,7 @@ fn walk<L: Library>(library: &L, mut cards: Vec<u32>, found: &mut Found, options
     let tuning = &options.tuning;
     let mut rest = &mut cards[..];
     // Sorting everything would cost more than all else: most of the order is never looked at.
-    let mut size = tuning.candidates;
+    let mut size = tuning.candidates.max(1);
     while !rest.is_empty() {
         let order = |one: &u32, other: &u32| {
             found.bm25[*other as usize]
