@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::recall::{self, Source};
+use super::recall::{self, Shelf, Source};
 use super::{Done, read_input};
 use crate::cli;
 use crate::ctx::Ctx;
@@ -13,7 +13,7 @@ use crate::domain::score::Totals;
 use crate::domain::view::{self, CardView};
 use crate::error::{Error, Kind, Result};
 use crate::rank::evaluate::{Estimate, Judged, Metrics, evaluate};
-use crate::rank::{Corpus, Doc, Options, Query, Ranking, Searcher};
+use crate::rank::{Corpus, Doc, Field, Options, Query, Ranking, search};
 use crate::report::{self, Report};
 
 /// How deep rankings are looked at.
@@ -46,14 +46,13 @@ pub fn run(args: &cli::Eval, ctx: &Ctx) -> Result<Done> {
         .map(|card| recall::document(card, totals.card(&card.id), ctx.now))
         .collect();
     let corpus = Corpus::new(&docs);
-    let mut searcher = Searcher::new(&corpus);
     let mut judged = Vec::new();
     let mut rankings = Vec::new();
     for question in &questions {
         let text = question.record.display("text").unwrap_or_default();
         let query = Query::new(text);
-        let ranked = searcher.rank(&query, &limited(false));
-        let unfloored = searcher.rank(&query, &limited(true));
+        let ranked = search(&corpus, &query, &limited(false));
+        let unfloored = search(&corpus, &query, &limited(true));
         if args.ranked {
             rankings.push(json!({
                 "id": question.id,
@@ -125,28 +124,15 @@ pub fn exam(args: &cli::Exam, ctx: &Ctx) -> Result<Done> {
         Source::project(ctx)?
     };
     let views = source.views();
-    let served: Vec<&CardView<'_>> = views
-        .cards
-        .iter()
-        .filter(|card| {
-            !card.status.is_retired()
-                && !card.is_superseded
-                && !source.totals.card(&card.id).quarantined
-        })
-        .collect();
+    let is_served = |card: &CardView<'_>| {
+        !card.status.is_retired()
+            && !card.is_superseded
+            && !source.totals.card(&card.id).quarantined
+    };
+    let served: Vec<&CardView<'_>> = views.cards.iter().filter(|card| is_served(card)).collect();
     let records: Vec<Record> = served.iter().map(|card| card.record()).collect();
     // A card must be found by its other words: its questions do not count as its text here.
-    let docs: Vec<Doc<'_>> = served
-        .iter()
-        .map(|card| {
-            let mut doc = recall::document(card, source.totals.card(&card.id), ctx.now);
-            doc.passages
-                .retain(|passage| passage.field != crate::rank::Field::Ask);
-            doc
-        })
-        .collect();
-    let corpus = Corpus::new(&docs);
-    let mut searcher = Searcher::new(&corpus);
+    let shelf = Shelf::new(&views.cards, &source.totals, ctx.now, is_served).without(Field::Ask);
     let mut asked = 0;
     let mut failures = Vec::new();
     for record in &records {
@@ -154,7 +140,7 @@ pub fn exam(args: &cli::Exam, ctx: &Ctx) -> Result<Done> {
         for (field, must_be_found) in [("asks", true), ("not_for", false)] {
             for text in record.list(field) {
                 asked += 1;
-                let ranking = searcher.rank(&Query::new(text.as_str()), &limited(false));
+                let ranking = search(&shelf, &Query::new(text.as_str()), &limited(false));
                 let place = ranking
                     .hits
                     .iter()

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use serde_json::Value;
 
-use super::recall::{self, Filter, Source};
+use super::recall::{self, Filter, Shelf, Source};
 use super::{Done, Snapshot, global_store, project_store};
 use crate::cli;
 use crate::ctx::Ctx;
@@ -183,20 +183,19 @@ fn ranked(
         report
             .diagnostics
             .extend(views.diagnostics.iter().map(Damage::from));
-        let mut shown = served(views, &source.totals, filter, &mut report.hidden);
-        // A promoted card is the project's own card again.
-        shown.retain(|card| !known.contains(card.id.as_ref()));
+        report.hidden += hidden(views, &source.totals, filter);
+        let shelf = Shelf::new(&views.cards, &source.totals, ctx.now, |card| {
+            // A promoted card is the project's own card again.
+            !known.contains(card.id.as_ref()) && filter.serves(card, source.totals.card(&card.id))
+        });
+        let ranking = rank::search(&shelf, query, &recall::options(&args.question));
+        drop(shelf);
         known.extend(views.cards.iter().map(|card| card.id.as_ref()));
-        let docs: Vec<rank::Doc<'_>> = shown
-            .iter()
-            .map(|card| recall::document(card, source.totals.card(&card.id), ctx.now))
-            .collect();
-        let ranking = rank::rank(&docs, query, &recall::options(&args.question));
         found.extend(
             ranking
                 .hits
                 .into_iter()
-                .map(|hit| (source, shown[hit.index], hit)),
+                .map(|hit| (source, &views.cards[hit.index], hit)),
         );
     }
     found.sort_by_key(|(_, _, hit)| hit.weak);
@@ -214,6 +213,15 @@ fn ranked(
         report.message = Some(NOTHING_RELEVANT.to_owned());
     }
     Ok(())
+}
+
+/// How many cards pass the filters and are held back.
+fn hidden(views: &CardViews<'_>, totals: &Totals, filter: &Filter<'_>) -> usize {
+    let held_back = |card: &&CardView<'_>| {
+        let counts = totals.card(&card.id);
+        filter.held_back(card, counts).is_some() && filter.stopped_by(card, counts).is_none()
+    };
+    views.cards.iter().filter(held_back).count()
 }
 
 /// The cards that pass the filters and are not held back; counts those that are.

@@ -14,7 +14,9 @@ use crate::domain::score::{Counts, Totals};
 use crate::domain::time::{Timestamp, age_days};
 use crate::domain::view::{self, CardView, CardViews, SEARCHED_FIELDS};
 use crate::error::{Error, Result};
-use crate::rank::{self, Doc, Field, Hit, Options, Passage, Phrasing, Piece, Query};
+use crate::rank::{
+    self, Doc, Field, Hit, Library, Options, Passage, Phrasing, Piece, Query, Statistics,
+};
 use crate::store::{Logs, Store};
 
 /// The bytes of a store's cards and what its signals add up to.
@@ -158,6 +160,11 @@ impl<'a> Filter<'a> {
         None
     }
 
+    /// Whether a card passes the filters and is not held back.
+    pub fn serves(&self, card: &CardView<'_>, counts: &Counts) -> bool {
+        self.stopped_by(card, counts).is_none() && self.held_back(card, counts).is_none()
+    }
+
     /// Why a card that passes the filters is not served to those who do not ask for it.
     pub fn held_back(&self, card: &CardView<'_>, counts: &Counts) -> Option<&'static str> {
         if self.all {
@@ -269,33 +276,131 @@ fn file_phrasing(path: &str) -> Phrasing {
     Phrasing { pieces }
 }
 
+/// Which part of a card a text of a view is, as the ranking sees it.
+fn searched(field: usize) -> Option<Field> {
+    Some(match SEARCHED_FIELDS[field] {
+        "title" => Field::Title,
+        "when_to_use" => Field::WhenToUse,
+        "problem" => Field::Problem,
+        "solution_steps" => Field::Step,
+        "tags" | "primary_skill" => Field::Tag,
+        "evidence" => Field::Evidence,
+        "gotchas" => Field::Gotcha,
+        "asks" => Field::Ask,
+        // What a card is not for must not make it found.
+        _ => return None,
+    })
+}
+
+/// The texts a card is found by.
+pub fn texts<'a>(card: &'a CardView<'_>) -> impl Iterator<Item = &'a str> {
+    passages(card).map(|(_, text)| text)
+}
+
+fn passages<'a>(card: &'a CardView<'_>) -> impl Iterator<Item = (Field, &'a str)> {
+    card.texts
+        .iter()
+        .filter_map(|(field, text)| Some((searched(*field)?, text.as_ref())))
+}
+
 /// A card as the ranking sees it.
 pub fn document<'a>(card: &'a CardView<'_>, counts: &Counts, now: Timestamp) -> Doc<'a> {
-    let passages = card
-        .texts
-        .iter()
-        .filter_map(|(field, text)| {
-            let field = match SEARCHED_FIELDS[*field] {
-                "title" => Field::Title,
-                "when_to_use" => Field::WhenToUse,
-                "problem" => Field::Problem,
-                "solution_steps" => Field::Step,
-                "tags" | "primary_skill" => Field::Tag,
-                "evidence" => Field::Evidence,
-                "gotchas" => Field::Gotcha,
-                "asks" => Field::Ask,
-                // What a card is not for must not make it found.
-                _ => return None,
-            };
-            Some(Passage {
-                field,
-                text: Cow::Borrowed(text.as_ref()),
-            })
-        })
+    let passages = passages(card)
+        .map(|(field, text)| Passage::new(field, text))
         .collect();
     let mut doc = Doc::new(card.id.as_ref(), passages);
     doc.boost = boost(&card.ts, counts, now);
     doc
+}
+
+/// The cards of a store that was read, with what may be shown of them.
+pub struct Shelf<'a> {
+    statistics: Statistics,
+    left_out: Option<Field>,
+    cards: &'a [CardView<'a>],
+    totals: &'a Totals,
+    now: Timestamp,
+    may_show: Box<dyn Fn(&CardView<'_>) -> bool + 'a>,
+}
+
+impl<'a> Shelf<'a> {
+    /// Reads all cards; only those that `may_show` lets pass are answers.
+    pub fn new(
+        cards: &'a [CardView<'a>],
+        totals: &'a Totals,
+        now: Timestamp,
+        may_show: impl Fn(&CardView<'_>) -> bool + 'a,
+    ) -> Self {
+        let mut statistics = Statistics::with_room(cards.len());
+        for card in cards {
+            statistics.add(texts(card));
+        }
+        Shelf {
+            statistics,
+            left_out: None,
+            cards,
+            totals,
+            now,
+            may_show: Box::new(may_show),
+        }
+    }
+
+    /// The same cards as if they had nothing in one field.
+    #[must_use]
+    pub fn without(mut self, left_out: Field) -> Self {
+        self.statistics = Statistics::with_room(self.cards.len());
+        for card in self.cards {
+            let others = passages(card).filter(|(field, _)| *field != left_out);
+            self.statistics.add(others.map(|(_, text)| text));
+        }
+        self.left_out = Some(left_out);
+        self
+    }
+}
+
+impl Library for Shelf<'_> {
+    fn cards(&self) -> usize {
+        self.cards.len()
+    }
+
+    fn total_length(&self) -> u64 {
+        self.statistics.total_length()
+    }
+
+    fn slots(&self) -> usize {
+        self.cards.len()
+    }
+
+    fn expect(&self, terms: &[&str]) {
+        self.statistics.expect(terms);
+    }
+
+    fn holders(&self, term: &str) -> usize {
+        self.statistics.holders(term)
+    }
+
+    fn postings(&self, term: &str, visit: impl FnMut(u32, u32, u32)) {
+        self.statistics.postings(term, visit);
+    }
+
+    fn terms(&self, visit: impl FnMut(&str)) {
+        self.statistics.terms(visit);
+    }
+
+    fn id(&self, card: u32) -> Cow<'_, str> {
+        Cow::Borrowed(&self.cards[card as usize].id)
+    }
+
+    fn card(&self, card: u32) -> Option<Doc<'_>> {
+        let card = &self.cards[card as usize];
+        if !(self.may_show)(card) {
+            return None;
+        }
+        let mut doc = document(card, self.totals.card(&card.id), self.now);
+        doc.passages
+            .retain(|passage| Some(passage.field) != self.left_out);
+        Some(doc)
+    }
 }
 
 /// Proven use and freshness as a factor near 1: use adds up to 10 %, a year without a touch takes 5 %.

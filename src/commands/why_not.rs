@@ -4,7 +4,7 @@ use std::io::Read;
 
 use serde_json::{Value, json};
 
-use super::recall::{self, Filter, Source};
+use super::recall::{self, Filter, Shelf, Source};
 use super::{Done, find_id};
 use crate::cli;
 use crate::ctx::Ctx;
@@ -36,12 +36,6 @@ pub fn run(args: &cli::WhyNot, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
         .ok_or_else(|| Error::not_found(format!("no card has the id `{id}`")))?;
     let (source, views) = (sources[at], &views[at]);
     let counts = |card: &CardView<'_>| source.totals.card(&card.id);
-    let passing: Vec<&CardView<'_>> = views
-        .cards
-        .iter()
-        .filter(|card| filter.stopped_by(card, counts(card)).is_none())
-        .filter(|card| filter.held_back(card, counts(card)).is_none())
-        .collect();
     let mut report = report::WhyNot {
         ok: true,
         id: id.clone(),
@@ -54,7 +48,8 @@ pub fn run(args: &cli::WhyNot, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
         missing_words: Vec::new(),
         explain: Value::Null,
     };
-    if let Some(card) = views.cards.iter().find(|card| card.id == id) {
+    let place = views.cards.iter().position(|card| card.id == id);
+    if let Some(card) = place.map(|place| &views.cards[place]) {
         if let Some(stop) = filter.stopped_by(card, counts(card)) {
             report.reason = format!("the filter {stop}");
             report.fix = Some("leave the filter out".to_owned());
@@ -71,11 +66,15 @@ pub fn run(args: &cli::WhyNot, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Done> 
             return Ok(Report::WhyNot(report).into());
         }
     }
-    let docs: Vec<rank::Doc<'_>> = passing
-        .iter()
-        .map(|card| recall::document(card, counts(card), ctx.now))
-        .collect();
-    let told = rank::why_not(&docs, &id, &query, &recall::options(&args.question));
+    let shelf = Shelf::new(&views.cards, &source.totals, ctx.now, |card| {
+        filter.serves(card, counts(card))
+    });
+    let told = rank::why_not(
+        &shelf,
+        place.unwrap_or_default() as u32,
+        &query,
+        &recall::options(&args.question),
+    );
     report.place = told.place;
     report.missing_words = told.missing;
     if let Some(hit) = &told.hit {

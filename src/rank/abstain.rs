@@ -3,7 +3,7 @@
 //! Dividing by the best score of a query makes the best of nothing look perfect, so the decision uses four numbers that
 //! mean the same for every question and store, combined as odds:
 //!
-//! odds = e^9 · agreement² · cosine^1.25 · words^1.5 · e^(4·pairs) · cards^−0.75
+//! odds = e^8.5 · agreement² · cosine^1.25 · words^1.5 · e^(4·pairs) · cards^−0.75
 //!
 //! *agreement*: BM25 over the most a card of average length could reach for this question, unknown words included;
 //! *cosine*: of the hashed vectors; *words*: how many of the question's words the card holds, at most eight, one more
@@ -11,7 +11,7 @@
 //! character pairs, half of which straddle two words and rarely match; *cards*: the best of many cards agrees with
 //! anything by chance. Exponents are those of a logistic regression over development sets, each left out once, rounded; the constant was set with all of them in view.
 
-use super::bm25::{self, Occurrence};
+use super::bm25;
 use super::fuse::Parts;
 use super::terms::Asked;
 use super::token::Kind;
@@ -27,7 +27,7 @@ pub(crate) struct Evidence {
 }
 
 /// Logarithm of the odds of a perfect agreement on one word.
-const BASE: f64 = 9.0;
+const BASE: f64 = 8.5;
 const AGREEMENT_POWER: f64 = 2.0;
 const COSINE_POWER: f64 = 1.25;
 const WORDS_POWER: f64 = 1.5;
@@ -67,11 +67,11 @@ impl Evidence {
         }
     }
 
-    /// Share, 0 to 1, of the question's idf mass that the card's occurrences match, and the number of words matched.
-    pub(crate) fn coverage(&self, occurrences: &[Occurrence]) -> (f64, f64) {
+    /// Share, 0 to 1, of the question's idf mass that a card with these terms matches, and the number of words matched.
+    pub(crate) fn coverage(&self, terms: impl Iterator<Item = usize>) -> (f64, f64) {
         let mut matched = vec![0.0_f64; self.mass.len()];
-        for occurrence in occurrences {
-            if let Some((concept, similarity)) = self.stands_for[occurrence.term as usize] {
+        for term in terms {
+            if let Some((concept, similarity)) = self.stands_for[term] {
                 matched[concept] = matched[concept].max(similarity);
             }
         }

@@ -1,11 +1,18 @@
-//! The cards of one search, read once: distinct runs, who holds them, and how long each card is.
+//! Cards in memory: the [`Library`] of a store that is read from its log.
 //!
-//! Every distinct run is hashed, counted and cut only once. A card is then a row of run numbers, so the passes that
-//! follow (which cards hold a term, what a candidate looks like) never touch text again.
+//! Every distinct run is hashed and cut only once. A card is then a row of run numbers, so looking terms up never
+//! touches text again, and words are stemmed only where they can be one of those asked for.
 
 use std::borrow::Cow;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasherDefault;
+use std::rc::Rc;
 
-use super::token::{self, Kind, Scratch};
+use super::analyzer::{Hashed, HashedMap, Runs};
+use super::library::Library;
+use super::terms::StemFilter;
+use super::token;
 
 /// Which part of a card a text comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +61,7 @@ impl<'a> Passage<'a> {
 #[derive(Clone, Debug)]
 pub struct Doc<'a> {
     /// Unique id; the last tie-breaker of the order.
-    pub id: &'a str,
+    pub id: Cow<'a, str>,
     /// The card's texts in the order a person reads them.
     pub passages: Vec<Passage<'a>>,
     /// Factor from proven use and freshness; clamped to [`BOOST_RANGE`]. 1.0 changes nothing.
@@ -67,254 +74,245 @@ pub const BOOST_RANGE: (f64, f64) = (0.5, 1.5);
 impl<'a> Doc<'a> {
     /// A card with boost 1.0.
     #[must_use]
-    pub fn new(id: &'a str, passages: Vec<Passage<'a>>) -> Self {
+    pub fn new(id: impl Into<Cow<'a, str>>, passages: Vec<Passage<'a>>) -> Self {
         Doc {
-            id,
+            id: id.into(),
             passages,
             boost: 1.0,
         }
     }
+
+    /// The texts of its passages.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.passages.iter().map(|passage| passage.text.as_ref())
+    }
+
+    /// The same card, borrowing this one's texts.
+    #[must_use]
+    pub fn borrowed(&self) -> Doc<'_> {
+        let passages = self
+            .passages
+            .iter()
+            .map(|passage| Passage::new(passage.field, passage.text.as_ref()))
+            .collect();
+        Doc {
+            boost: self.boost,
+            ..Doc::new(self.id.as_ref(), passages)
+        }
+    }
 }
 
-/// Number of a distinct run in the [`Corpus`].
-pub(crate) type RunId = u32;
-/// Marks the start of a passage in a card's row.
-const PASSAGE: u32 = u32::MAX;
+/// A term's cards by number, with how often each holds it.
+type Held = Rc<Vec<(u32, u32)>>;
 
-/// One distinct run.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Run {
-    /// Cards that hold the run.
-    pub holders: u32,
-    /// Number of its first token in the corpus; the others follow.
-    pub first_token: u32,
-    /// Tokens the run counts for in a card's length.
-    tokens: u16,
-    /// Features of the hashed embedding it has.
-    pub features: u16,
+/// Who holds what, of cards that were read once. It knows no texts and no ids; those are with the cards.
+#[derive(Debug, Default)]
+pub struct Statistics {
+    runs: Runs,
+    /// The runs of all cards, card by card.
+    stream: Vec<u32>,
+    /// Where each card ends in `stream`.
+    ends: Vec<usize>,
+    lengths: Vec<u32>,
+    total_length: u64,
+    held: RefCell<HashMap<String, Held>>,
+    terms: OnceCell<Vec<String>>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Token {
-    start: u32,
-    length: u16,
-    kind: Kind,
+impl Statistics {
+    /// Of no cards, with room for so many.
+    #[must_use]
+    pub fn with_room(cards: usize) -> Self {
+        Statistics {
+            runs: Runs::with_room(cards * 8),
+            stream: Vec::with_capacity(cards * 96),
+            ..Statistics::default()
+        }
+    }
+
+    /// Adds a card with these texts; cards are numbered from 0.
+    pub fn add<'t>(&mut self, texts: impl IntoIterator<Item = &'t str>) {
+        let mut length = 0;
+        for text in texts {
+            token::runs(text, |run| {
+                let (number, tokens) = self.runs.number(run);
+                length += tokens;
+                self.stream.push(number);
+            });
+        }
+        self.ends.push(self.stream.len());
+        self.lengths.push(length);
+        self.total_length += u64::from(length);
+        self.held.get_mut().clear();
+        self.terms.take();
+    }
+
+    /// Number of cards.
+    #[must_use]
+    pub fn cards(&self) -> usize {
+        self.lengths.len()
+    }
+
+    /// Number of tokens in all cards.
+    #[must_use]
+    pub fn total_length(&self) -> u64 {
+        self.total_length
+    }
+
+    /// As [`Library::expect`].
+    pub fn expect(&self, terms: &[&str]) {
+        let mut held = self.held.borrow_mut();
+        let mut new: Vec<&str> = Vec::new();
+        for &term in terms {
+            if !held.contains_key(term) && !new.contains(&term) {
+                new.push(term);
+            }
+        }
+        for (term, cards) in new.iter().zip(self.look_up(&new)) {
+            held.insert((*term).to_owned(), Rc::new(cards));
+        }
+    }
+
+    /// The cards that hold each of `terms`, which are distinct.
+    fn look_up(&self, terms: &[&str]) -> Vec<Vec<(u32, u32)>> {
+        let mut found = vec![Vec::new(); terms.len()];
+        if terms.is_empty() {
+            return found;
+        }
+        let filter = StemFilter::new(terms.iter().copied());
+        let wanted: HashedMap<u32> = terms
+            .iter()
+            .zip(0..)
+            .map(|(term, at)| (token::term_hash(term), at))
+            .collect();
+        // Per run: 0, or one more than an index into `lists`.
+        let mut list_of_run = vec![0_u32; self.runs.len()];
+        let mut lists: Vec<Vec<u32>> = Vec::new();
+        for (run, list_of_run) in (0..).zip(&mut list_of_run) {
+            let mut list: Vec<u32> = Vec::new();
+            for (_, token) in self.runs.tokens(run) {
+                if filter.may_hold(token)
+                    && let Some(&term) = wanted.get(&token::term_hash(&token::stem(token)))
+                {
+                    list.push(term);
+                }
+            }
+            if !list.is_empty() {
+                lists.push(list);
+                *list_of_run = lists.len() as u32;
+            }
+        }
+        let mut start = 0;
+        for (card, &end) in (0..).zip(&self.ends) {
+            for &run in &self.stream[start..end] {
+                let list = list_of_run[run as usize];
+                if list == 0 {
+                    continue;
+                }
+                for &term in &lists[list as usize - 1] {
+                    match found[term as usize].last_mut() {
+                        Some((last, count)) if *last == card => *count += 1,
+                        _ => found[term as usize].push((card, 1)),
+                    }
+                }
+            }
+            start = end;
+        }
+        found
+    }
+
+    fn held(&self, term: &str) -> Held {
+        if let Some(held) = self.held.borrow().get(term) {
+            return Rc::clone(held);
+        }
+        self.expect(&[term]);
+        self.held.borrow().get(term).cloned().unwrap_or_default()
+    }
+
+    /// As [`Library::holders`].
+    #[must_use]
+    pub fn holders(&self, term: &str) -> usize {
+        self.held(term).len()
+    }
+
+    /// As [`Library::postings`].
+    pub fn postings(&self, term: &str, mut visit: impl FnMut(u32, u32, u32)) {
+        for &(card, count) in self.held(term).iter() {
+            visit(card, count, self.lengths[card as usize]);
+        }
+    }
+
+    /// As [`Library::terms`].
+    pub fn terms(&self, mut visit: impl FnMut(&str)) {
+        let terms = self.terms.get_or_init(|| {
+            let mut seen: HashSet<u64, BuildHasherDefault<Hashed>> = HashSet::default();
+            let mut terms = Vec::new();
+            for token in self.runs.all_tokens() {
+                if seen.insert(token::run_hash(token)) {
+                    terms.push(token::stem(token).into_owned());
+                }
+            }
+            terms
+        });
+        for term in terms {
+            visit(term);
+        }
+    }
 }
 
-/// Cards, cut into numbered runs.
+/// Cards in memory.
 #[derive(Debug)]
 pub struct Corpus<'a> {
-    pub(crate) docs: &'a [Doc<'a>],
-    pub(crate) runs: Vec<Run>,
-    tokens: Vec<Token>,
-    /// The letters of all tokens.
-    letters: String,
-    stream: Vec<u32>,
-    /// Where each card starts in `stream`; one more than there are cards.
-    starts: Vec<usize>,
-    pub(crate) lengths: Vec<u32>,
-    pub(crate) total_length: u64,
-}
-
-/// What reading a card needs to know of a run, in one place: most of the time is spent waiting for it.
-#[derive(Clone, Copy)]
-struct Slot {
-    hash: u64,
-    number: u32,
-    last_holder: u32,
-    holders: u32,
-    tokens: u32,
-}
-
-const FREE: u32 = u32::MAX;
-const EMPTY: Slot = Slot {
-    hash: 0,
-    number: FREE,
-    last_holder: FREE,
-    holders: 0,
-    tokens: 0,
-};
-
-/// Open addressing. Equal 64-bit hashes count as equal runs.
-struct Table {
-    slots: Vec<Slot>,
-    used: usize,
-}
-
-impl Table {
-    fn with_room(expected: usize) -> Self {
-        Table {
-            slots: vec![EMPTY; expected.next_power_of_two().max(64)],
-            used: 0,
-        }
-    }
-
-    /// The slot of `hash`; free when the run is new.
-    fn slot(&mut self, hash: u64) -> &mut Slot {
-        if self.used * 2 >= self.slots.len() {
-            self.grow();
-        }
-        let at = Self::find(&self.slots, hash);
-        &mut self.slots[at]
-    }
-
-    fn find(slots: &[Slot], hash: u64) -> usize {
-        let mask = slots.len() - 1;
-        let mut at = hash as usize & mask;
-        while slots[at].number != FREE && slots[at].hash != hash {
-            at = (at + 1) & mask;
-        }
-        at
-    }
-
-    fn grow(&mut self) {
-        let mut bigger = vec![EMPTY; self.slots.len() * 2];
-        for slot in self.slots.iter().filter(|slot| slot.number != FREE) {
-            let at = Self::find(&bigger, slot.hash);
-            bigger[at] = *slot;
-        }
-        self.slots = bigger;
-    }
+    docs: &'a [Doc<'a>],
+    statistics: Statistics,
 }
 
 impl<'a> Corpus<'a> {
     /// Reads all cards once.
     #[must_use]
     pub fn new(docs: &'a [Doc<'a>]) -> Self {
-        let mut table = Table::with_room(docs.len() * 4);
-        let mut scratch = Scratch::default();
-        let mut corpus = Corpus {
-            docs,
-            runs: Vec::with_capacity(docs.len() * 4),
-            tokens: Vec::with_capacity(docs.len() * 4),
-            letters: String::with_capacity(docs.len() * 32),
-            stream: Vec::with_capacity(docs.len() * 96),
-            starts: Vec::with_capacity(docs.len() + 1),
-            lengths: Vec::with_capacity(docs.len()),
-            total_length: 0,
-        };
-        for (number, doc) in docs.iter().enumerate() {
-            let holder = number as u32;
-            corpus.starts.push(corpus.stream.len());
-            let mut length = 0_u32;
-            for passage in &doc.passages {
-                corpus.stream.push(PASSAGE);
-                let mut added = 0;
-                token::runs(&passage.text, |text| {
-                    table.used += std::mem::take(&mut added);
-                    let hash = token::run_hash(text);
-                    let slot = table.slot(hash);
-                    if slot.number == FREE {
-                        *slot = Slot {
-                            hash,
-                            number: corpus.runs.len() as u32,
-                            ..EMPTY
-                        };
-                        slot.tokens = corpus.enter(text, &mut scratch);
-                        added += 1;
-                    }
-                    if slot.last_holder != holder {
-                        slot.last_holder = holder;
-                        slot.holders += 1;
-                    }
-                    length += slot.tokens;
-                    corpus.stream.push(slot.number);
-                });
-                table.used += added;
-            }
-            corpus.lengths.push(length);
-            corpus.total_length += u64::from(length);
+        let mut statistics = Statistics::with_room(docs.len());
+        for doc in docs {
+            statistics.add(doc.texts());
         }
-        corpus.starts.push(corpus.stream.len());
-        for slot in table.slots.iter().filter(|slot| slot.number != FREE) {
-            corpus.runs[slot.number as usize].holders = slot.holders;
-        }
-        corpus
-    }
-
-    /// Adds a new run; returns the number of its tokens.
-    fn enter(&mut self, text: &str, scratch: &mut Scratch) -> u32 {
-        let first_token = self.tokens.len() as u32;
-        let mut features = 0_u16;
-        token::tokens_of_run(text, scratch, |kind, token| {
-            self.tokens.push(Token {
-                start: self.letters.len() as u32,
-                length: token.len() as u16,
-                kind,
-            });
-            self.letters.push_str(token);
-            // A word of n letters between borders has n triples and n − 1 quadruples; its stem makes it 2 n.
-            features = features.saturating_add(match kind {
-                Kind::Word => 2 * token.len() as u16,
-                Kind::Pair => 3,
-                Kind::Whole => 0,
-            });
-        });
-        let tokens = (self.tokens.len() as u32 - first_token) as u16;
-        self.runs.push(Run {
-            holders: 0,
-            first_token,
-            tokens,
-            features,
-        });
-        u32::from(tokens)
-    }
-
-    /// The tokens of a run, folded, not stemmed.
-    pub(crate) fn tokens(&self, run: &Run) -> impl Iterator<Item = (Kind, &str)> {
-        let first = run.first_token as usize;
-        self.tokens[first..first + usize::from(run.tokens)]
-            .iter()
-            .map(|token| {
-                let start = token.start as usize;
-                (
-                    token.kind,
-                    &self.letters[start..start + usize::from(token.length)],
-                )
-            })
-    }
-
-    /// Number of cards.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.docs.len()
-    }
-
-    /// Whether there are no cards.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.docs.is_empty()
-    }
-
-    /// Mean number of tokens of a card.
-    #[must_use]
-    pub fn average_length(&self) -> f64 {
-        if self.docs.is_empty() {
-            0.0
-        } else {
-            self.total_length as f64 / self.docs.len() as f64
-        }
-    }
-
-    /// The runs of card `doc` in order; `None` where a passage begins.
-    pub(crate) fn card(&self, doc: usize) -> impl Iterator<Item = Piece> {
-        self.stream[self.starts[doc]..self.starts[doc + 1]]
-            .iter()
-            .map(|&value| {
-                if value == PASSAGE {
-                    Piece::Passage
-                } else {
-                    Piece::Run(value)
-                }
-            })
+        Corpus { docs, statistics }
     }
 }
 
-/// One element of a card's row.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Piece {
-    /// A passage begins.
-    Passage,
-    /// A run.
-    Run(RunId),
+impl Library for Corpus<'_> {
+    fn cards(&self) -> usize {
+        self.statistics.cards()
+    }
+
+    fn total_length(&self) -> u64 {
+        self.statistics.total_length()
+    }
+
+    fn slots(&self) -> usize {
+        self.docs.len()
+    }
+
+    fn expect(&self, terms: &[&str]) {
+        self.statistics.expect(terms);
+    }
+
+    fn holders(&self, term: &str) -> usize {
+        self.statistics.holders(term)
+    }
+
+    fn postings(&self, term: &str, visit: impl FnMut(u32, u32, u32)) {
+        self.statistics.postings(term, visit);
+    }
+
+    fn terms(&self, visit: impl FnMut(&str)) {
+        self.statistics.terms(visit);
+    }
+
+    fn id(&self, card: u32) -> Cow<'_, str> {
+        Cow::Borrowed(&self.docs[card as usize].id)
+    }
+
+    fn card(&self, card: u32) -> Option<Doc<'_>> {
+        self.docs.get(card as usize).map(Doc::borrowed)
+    }
 }

@@ -1,14 +1,14 @@
 //! Why a card is not among the answers.
 
-use super::corpus::{Corpus, Doc};
-use super::fuse::{Hit, Options, Searcher};
+use super::fuse::{Hit, Options, search};
+use super::library::Library;
 use super::query::Query;
 use super::token::{self, Kind, Scratch};
 
 /// What kept a card out, or that nothing did.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// There is no card with this id among those searched.
+    /// The card is not among those searched.
     NoSuchCard,
     /// The card lacks words it must hold (folded, as asked).
     LacksMust(Vec<String>),
@@ -41,19 +41,24 @@ pub struct Explanation {
     pub missing: Vec<String>,
 }
 
-/// Explains what kept card `id` out of the answers to `query`.
+/// Explains what kept a card out of the answers to `query`.
 #[must_use]
-pub fn why_not(docs: &[Doc<'_>], id: &str, query: &Query, options: &Options) -> Explanation {
+pub fn why_not<L: Library>(
+    library: &L,
+    card: u32,
+    query: &Query,
+    options: &Options,
+) -> Explanation {
     let nothing = |verdict| Explanation {
         verdict,
         hit: None,
         place: None,
         missing: Vec::new(),
     };
-    let Some(doc) = docs.iter().find(|doc| doc.id == id) else {
+    let Some(doc) = library.card(card) else {
         return nothing(Verdict::NoSuchCard);
     };
-    let held = stems(doc.passages.iter().map(|passage| passage.text.as_ref()));
+    let held = stems(doc.texts());
     let holds = |stem: &str| held.iter().any(|(_, own)| own == stem);
     let lacking: Vec<String> = words_where(&query.must, |stem| !holds(stem));
     if !lacking.is_empty() {
@@ -63,9 +68,8 @@ pub fn why_not(docs: &[Doc<'_>], id: &str, query: &Query, options: &Options) -> 
     if !forbidden.is_empty() {
         return nothing(Verdict::HoldsNot(forbidden));
     }
-    let corpus = Corpus::new(docs);
-    let mut searcher = Searcher::new(&corpus);
-    let all = searcher.rank(
+    let all = search(
+        library,
         query,
         &Options {
             limit: None,
@@ -73,7 +77,8 @@ pub fn why_not(docs: &[Doc<'_>], id: &str, query: &Query, options: &Options) -> 
             ..options.clone()
         },
     );
-    let answers = searcher.rank(
+    let answers = search(
+        library,
         query,
         &Options {
             limit: None,
@@ -88,7 +93,7 @@ pub fn why_not(docs: &[Doc<'_>], id: &str, query: &Query, options: &Options) -> 
     let matched: Vec<String> = all
         .hits
         .iter()
-        .find(|hit| hit.id == id)
+        .find(|hit| hit.index == card as usize)
         .map(|hit| {
             hit.matched
                 .iter()
@@ -104,9 +109,15 @@ pub fn why_not(docs: &[Doc<'_>], id: &str, query: &Query, options: &Options) -> 
     let place = all
         .hits
         .iter()
-        .position(|hit| hit.id == id)
+        .position(|hit| hit.index == card as usize)
         .map(|at| at + 1);
-    let verdict = match (answers.hits.iter().position(|hit| hit.id == id), place) {
+    let verdict = match (
+        answers
+            .hits
+            .iter()
+            .position(|hit| hit.index == card as usize),
+        place,
+    ) {
         (Some(at), _) => Verdict::Answered { place: at + 1 },
         (None, Some(_)) => Verdict::TooUnlikely {
             needed: if answers.hits.is_empty() {
@@ -119,7 +130,7 @@ pub fn why_not(docs: &[Doc<'_>], id: &str, query: &Query, options: &Options) -> 
     };
     Explanation {
         verdict,
-        hit: all.hits.into_iter().find(|hit| hit.id == id),
+        hit: all.hits.into_iter().find(|hit| hit.index == card as usize),
         place,
         missing,
     }

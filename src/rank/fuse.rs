@@ -1,15 +1,15 @@
 //! Puts the parts together: candidates by BM25, embedding over the best of them, one order, an answer or none.
 
-use std::collections::HashSet;
-use std::ops::Range;
+use std::collections::{BTreeMap, HashSet};
 
-use super::abstain;
-use super::bm25::{self, Occurrence, Statistics};
+use super::abstain::Evidence;
+use super::bm25;
 use super::corpus::{BOOST_RANGE, Corpus, Doc};
-use super::hashed::Question;
+use super::hashed::{Compared, Question};
+use super::library::Library;
 use super::query::{self, Phrasing, Query};
 use super::repair;
-use super::terms::{self, Asked, How, Postings, Term};
+use super::terms::{Asked, How, Term};
 use super::token::{self, Kind, Scratch};
 use super::tuning::Tuning;
 
@@ -59,7 +59,7 @@ pub struct Match {
 /// A card that answers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
-    /// Position in the `docs` given.
+    /// Number of the card in the library; in a [`Corpus`], its position.
     pub index: usize,
     /// The card's id.
     pub id: String,
@@ -93,8 +93,6 @@ pub enum Reason {
 pub struct Ranking {
     /// Best first.
     pub hits: Vec<Hit>,
-    /// Cards that share a term with the question and pass the filters.
-    pub considered: usize,
     /// Set when `hits` is empty.
     pub abstained: Option<Reason>,
 }
@@ -103,146 +101,125 @@ pub struct Ranking {
 /// [`Hit::index`]). Never fails; an empty answer says why in [`Ranking::abstained`].
 #[must_use]
 pub fn rank(docs: &[Doc<'_>], query: &Query, options: &Options) -> Ranking {
-    Searcher::new(&Corpus::new(docs)).rank(query, options)
+    search(&Corpus::new(docs), query, options)
 }
 
-/// Answers several questions over the same cards; what was worked out for one is kept for the next.
-pub struct Searcher<'c, 'a> {
-    corpus: &'c Corpus<'a>,
-}
-
-impl<'c, 'a> Searcher<'c, 'a> {
-    /// A searcher of `corpus`.
-    #[must_use]
-    pub fn new(corpus: &'c Corpus<'a>) -> Self {
-        Searcher { corpus }
-    }
-
-    /// As [`rank`](fn@rank).
-    #[must_use]
-    pub fn rank(&mut self, query: &Query, options: &Options) -> Ranking {
-        rank_corpus(self.corpus, query, options)
-    }
-}
-
-fn rank_corpus(corpus: &Corpus<'_>, query: &Query, options: &Options) -> Ranking {
+/// As [`rank`](fn@rank), over the cards of any library.
+#[must_use]
+pub fn search<L: Library>(library: &L, query: &Query, options: &Options) -> Ranking {
     let none = |reason| Ranking {
         hits: Vec::new(),
-        considered: 0,
         abstained: Some(reason),
     };
-    if corpus.is_empty() {
+    if library.cards() == 0 {
         return none(Reason::NoCards);
     }
-    let allowed = allowed(corpus, query);
-    let mut merged: Vec<Option<Candidate>> = vec![None; corpus.len()];
-    let mut words = false;
-    let share = 1.0 / query.phrasings.len().max(1) as f64;
-    let mut reasons: Vec<Reasons> = Vec::with_capacity(query.phrasings.len());
-    for phrasing in &query.phrasings {
-        let found = rank_phrasing(corpus, phrasing, &allowed, &options.tuning);
-        words |= found.words;
-        let number = reasons.len();
-        reasons.push(found.reasons);
-        for mut candidate in found.candidates {
-            candidate.phrasing = number;
-            candidate.score *= share;
-            let slot = &mut merged[candidate.card];
-            match slot {
-                None => *slot = Some(candidate),
-                Some(known) => {
-                    let score = known.score + candidate.score;
-                    if candidate.confidence > known.confidence {
-                        *known = candidate;
-                    }
-                    known.score = score;
-                }
-            }
-        }
-    }
-    if !words {
+    let allowed = allowed(library, query);
+    let mut found: Vec<Found> = query
+        .phrasings
+        .iter()
+        .filter_map(|phrasing| rank_phrasing(library, phrasing, allowed.as_deref(), options))
+        .collect();
+    if found.is_empty() {
         return none(Reason::NoWords);
     }
-    let mut candidates: Vec<Candidate> = merged.into_iter().flatten().collect();
-    if candidates.is_empty() {
+    let mut cards: BTreeMap<u32, f64> = BTreeMap::new();
+    for found in &found {
+        cards.extend(found.candidates.iter().map(|one| (one.card, one.boost)));
+        cards.extend(found.others.iter().copied());
+    }
+    if cards.is_empty() {
         return none(Reason::NoMatch);
     }
-    candidates.sort_by(|one, other| {
+    let share = 1.0 / query.phrasings.len() as f64;
+    let mut merged: Vec<Merged> = cards
+        .into_iter()
+        .map(|(card, boost)| merge(card, boost, &found, share, options))
+        .collect();
+    if !options.keep_unlikely {
+        let best = merged.iter().map(|one| one.confidence).fold(0.0, f64::max);
+        if best < options.tuning.floor {
+            return none(Reason::BelowFloor);
+        }
+        merged.retain(|one| one.confidence >= options.tuning.company);
+    }
+    merged.sort_by(|one, other| {
         other
             .score
             .total_cmp(&one.score)
-            .then_with(|| corpus.docs[one.card].id.cmp(corpus.docs[other.card].id))
+            .then_with(|| library.id(one.card).cmp(&library.id(other.card)))
     });
-    let considered = candidates.len();
-    if !options.keep_unlikely {
-        let best = candidates
-            .iter()
-            .map(|candidate| candidate.confidence)
-            .fold(0.0, f64::max);
-        if best < options.tuning.floor {
-            return Ranking {
-                hits: Vec::new(),
-                considered,
-                abstained: Some(Reason::BelowFloor),
-            };
-        }
-        candidates.retain(|candidate| candidate.confidence >= options.tuning.company);
-    }
-    candidates.truncate(options.limit.unwrap_or(usize::MAX));
-    let hits = candidates
+    merged.truncate(options.limit.unwrap_or(usize::MAX));
+    let hits = merged
         .into_iter()
-        .map(|candidate| candidate.into_hit(corpus, &options.tuning, &reasons))
+        .map(|one| one.into_hit(library, &mut found, &options.tuning))
         .collect();
     Ranking {
         hits,
-        considered,
         abstained: None,
     }
 }
 
-/// A card on its way to becoming a hit.
-#[derive(Clone, Debug)]
+/// A card that was held against one phrasing.
 struct Candidate {
-    card: usize,
-    score: f64,
-    confidence: f64,
+    card: u32,
+    boost: f64,
     parts: Parts,
-    /// The phrasing whose evidence is kept, and the card's rows in it.
-    phrasing: usize,
-    rows: Range<usize>,
+    confidence: f64,
+    compared: Compared,
 }
 
-impl Candidate {
-    fn into_hit(self, corpus: &Corpus<'_>, tuning: &Tuning, reasons: &[Reasons]) -> Hit {
-        Hit {
-            index: self.card,
-            id: corpus.docs[self.card].id.to_owned(),
-            score: self.score,
-            confidence: self.confidence,
-            weak: self.confidence < tuning.weak,
-            parts: self.parts,
-            matched: reasons[self.phrasing].of(self.rows),
+/// What one phrasing found.
+struct Found {
+    asked: Asked,
+    idfs: Vec<f64>,
+    average_length: f64,
+    evidence: Evidence,
+    question: Question,
+    /// BM25 by card.
+    bm25: Vec<f64>,
+    best_bm25: f64,
+    best_embedding: f64,
+    /// The best cards.
+    candidates: Vec<Candidate>,
+    /// Place in `candidates` by card.
+    places: BTreeMap<u32, usize>,
+    /// All other cards that share a term, with their boost; only where everything is asked for.
+    others: Vec<(u32, f64)>,
+}
+
+impl Found {
+    fn candidate(&self, card: u32) -> Option<&Candidate> {
+        self.places.get(&card).map(|&at| &self.candidates[at])
+    }
+
+    /// What BM25 and the words of a card say; the embedding is left out.
+    fn parts(&self, card: u32, boost: f64, compared: &Compared) -> Parts {
+        let bm25 = self.bm25[card as usize];
+        let terms = compared.counts.iter().map(|(term, _)| *term as usize);
+        let (coverage, words) = self.evidence.coverage(terms);
+        Parts {
+            bm25,
+            coverage,
+            words,
+            agreement: self.evidence.agreement(bm25),
+            boost,
+            ..Parts::default()
         }
     }
-}
 
-/// What is needed to say why a card was found.
-#[derive(Default)]
-struct Reasons {
-    terms: Vec<Term>,
-    occurrences: Vec<Occurrence>,
-    scores: Vec<f64>,
-}
-
-impl Reasons {
-    fn of(&self, rows: Range<usize>) -> Vec<Match> {
-        let mut matched: Vec<Match> = rows
-            .map(|row| {
-                let term = &self.terms[self.occurrences[row].term as usize];
+    /// The terms a card and the question share, heaviest first.
+    fn matched(&self, compared: &Compared) -> Vec<Match> {
+        let mut matched: Vec<Match> = compared
+            .counts
+            .iter()
+            .map(|&(at, count)| {
+                let term = &self.asked.terms[at as usize];
+                let saturation = bm25::saturation(count, compared.length, self.average_length);
                 Match {
                     query_word: term.word.clone(),
                     term: term.text.clone(),
-                    weight: self.scores[row] * term.weight,
+                    weight: term.weight * self.idfs[at as usize] * saturation,
                     how: if term.how == How::Exact && term.word != term.text {
                         How::Stem
                     } else {
@@ -261,24 +238,85 @@ impl Reasons {
     }
 }
 
-#[derive(Default)]
-struct Found {
-    candidates: Vec<Candidate>,
-    reasons: Reasons,
-    words: bool,
+/// A card with what all phrasings say of it.
+struct Merged {
+    card: u32,
+    boost: f64,
+    score: f64,
+    confidence: f64,
+    /// The phrasing that speaks for the card most.
+    phrasing: usize,
+}
+
+fn merge(card: u32, boost: f64, found: &[Found], share: f64, options: &Options) -> Merged {
+    let mut merged = Merged {
+        card,
+        boost,
+        score: 0.0,
+        confidence: -1.0,
+        phrasing: 0,
+    };
+    for (phrasing, found) in found.iter().enumerate() {
+        let own = found.bm25[card as usize];
+        if own <= 0.0 {
+            continue;
+        }
+        let candidate = found.candidate(card);
+        let embedding = candidate.map_or(0.0, |candidate| candidate.parts.embedding);
+        let of_best = |own: f64, best: f64| if best > 0.0 { own / best } else { 0.0 };
+        let text_share = options.tuning.bm25_share;
+        merged.score += share
+            * boost
+            * (text_share * of_best(own, found.best_bm25)
+                + (1.0 - text_share) * of_best(embedding, found.best_embedding));
+        let confidence = candidate.map_or(0.0, |candidate| candidate.confidence);
+        if confidence > merged.confidence {
+            merged.confidence = confidence;
+            merged.phrasing = phrasing;
+        }
+    }
+    merged.confidence = merged.confidence.max(0.0);
+    merged
+}
+
+impl Merged {
+    fn into_hit<L: Library>(self, library: &L, found: &mut [Found], tuning: &Tuning) -> Hit {
+        let found = &mut found[self.phrasing];
+        let (parts, matched) = match found.candidate(self.card) {
+            Some(candidate) => (candidate.parts, found.matched(&candidate.compared)),
+            None => {
+                let card = library.card(self.card);
+                let compared = card
+                    .map(|card| found.question.compare(&card))
+                    .unwrap_or_default();
+                (
+                    found.parts(self.card, self.boost, &compared),
+                    found.matched(&compared),
+                )
+            }
+        };
+        Hit {
+            index: self.card as usize,
+            id: library.id(self.card).into_owned(),
+            score: self.score,
+            confidence: self.confidence,
+            weak: self.confidence < tuning.weak,
+            parts,
+            matched,
+        }
+    }
 }
 
 /// Cards that hold every word of `must` and none of `not`; `None` when there are no such filters.
-fn allowed(corpus: &Corpus<'_>, query: &Query) -> Option<Vec<bool>> {
-    let hashes = |texts: &[String]| {
+fn allowed<L: Library>(library: &L, query: &Query) -> Option<Vec<bool>> {
+    let stems = |texts: &[String]| {
         let mut scratch = Scratch::default();
-        let mut list: Vec<(u64, String)> = Vec::new();
+        let mut list: Vec<String> = Vec::new();
         for text in texts {
             token::runs(text, |run| {
                 token::tokens_of_run(run, &mut scratch, |kind, word| {
                     if kind != Kind::Whole {
-                        let stem = token::stem(word).into_owned();
-                        list.push((token::term_hash(&stem), stem));
+                        list.push(token::stem(word).into_owned());
                     }
                 });
             });
@@ -287,43 +325,37 @@ fn allowed(corpus: &Corpus<'_>, query: &Query) -> Option<Vec<bool>> {
         list.dedup();
         list
     };
-    let (must, not) = (hashes(&query.must), hashes(&query.not));
+    let (must, not) = (stems(&query.must), stems(&query.not));
     if must.is_empty() && not.is_empty() {
         return None;
     }
-    let held = |list: &[(u64, String)]| {
-        let terms: Vec<(u64, &str)> = list
-            .iter()
-            .map(|(hash, text)| (*hash, text.as_str()))
-            .collect();
-        let mut counts = vec![0_usize; corpus.len()];
-        for row in terms::look_up(corpus, &terms).rows {
-            counts[row.doc as usize] += 1;
-        }
-        counts
-    };
-    let (has_must, has_not) = (held(&must), held(&not));
-    Some(
-        (0..corpus.len())
-            .map(|card| has_must[card] == must.len() && has_not[card] == 0)
-            .collect(),
-    )
+    let all: Vec<&str> = must.iter().chain(&not).map(String::as_str).collect();
+    library.expect(&all);
+    let mut held = vec![0_usize; library.slots()];
+    for term in &must {
+        library.postings(term, |card, _, _| held[card as usize] += 1);
+    }
+    let mut allowed: Vec<bool> = held.iter().map(|&held| held == must.len()).collect();
+    for term in &not {
+        library.postings(term, |card, _, _| allowed[card as usize] = false);
+    }
+    Some(allowed)
 }
 
-/// Replaces words no card knows by similar known terms, and looks everything up.
-fn resolve(corpus: &Corpus<'_>, asked: &mut Asked, tuning: &Tuning) -> Postings {
-    let postings = {
-        let wanted: Vec<(u64, &str)> = asked
-            .terms
-            .iter()
-            .map(|term| (term.hash, term.text.as_str()))
-            .collect();
-        terms::look_up(corpus, &wanted)
-    };
+/// How many cards hold each term.
+fn holders<L: Library>(library: &L, terms: &[Term]) -> Vec<usize> {
+    let texts: Vec<&str> = terms.iter().map(|term| term.text.as_str()).collect();
+    library.expect(&texts);
+    texts.iter().map(|term| library.holders(term)).collect()
+}
+
+/// Adds similar known terms for words no card holds. Returns how many cards hold each term.
+fn resolve<L: Library>(library: &L, asked: &mut Asked, tuning: &Tuning) -> Vec<usize> {
+    let mut held = holders(library, &asked.terms);
     let unknown: Vec<usize> = (0..asked.terms.len())
         .filter(|&at| {
             let term = &asked.terms[at];
-            postings.holders[at] == 0
+            held[at] == 0
                 && term.how == How::Exact
                 && term.word.chars().count() >= repair::SHORTEST
                 && term
@@ -336,14 +368,13 @@ fn resolve(corpus: &Corpus<'_>, asked: &mut Asked, tuning: &Tuning) -> Postings 
         .collect();
     // A long text is pasted, not typed: its unknown words are names, not typing errors.
     if unknown.is_empty() || unknown.len() > repair::MOST_WORDS || tuning.repair_weight == 0.0 {
-        return postings;
+        return held;
     }
     let words: Vec<&str> = unknown
         .iter()
         .map(|&at| asked.terms[at].word.as_str())
         .collect();
-    let stand_ins = repair::stand_ins(corpus, &words);
-    let mut added = false;
+    let stand_ins = repair::stand_ins(library, &words);
     for (&at, stand_ins) in unknown.iter().zip(stand_ins) {
         if let Some(best) = stand_ins
             .first()
@@ -351,14 +382,14 @@ fn resolve(corpus: &Corpus<'_>, asked: &mut Asked, tuning: &Tuning) -> Postings 
         {
             asked
                 .substitutes
-                .insert(asked.terms[at].hash, best.surface.clone());
+                .insert(asked.terms[at].hash, best.stem.clone());
         }
         for stand_in in stand_ins {
             let hash = token::term_hash(&stand_in.stem);
             if asked.terms.iter().any(|term| term.hash == hash) {
                 continue;
             }
-            added = true;
+            held.push(library.holders(&stand_in.stem));
             let source = &asked.terms[at];
             let term = Term {
                 hash,
@@ -372,168 +403,144 @@ fn resolve(corpus: &Corpus<'_>, asked: &mut Asked, tuning: &Tuning) -> Postings 
             asked.terms.push(term);
         }
     }
-    if !added {
-        return postings;
-    }
-    let wanted: Vec<(u64, &str)> = asked
-        .terms
-        .iter()
-        .map(|term| (term.hash, term.text.as_str()))
-        .collect();
-    terms::look_up(corpus, &wanted)
+    held
 }
 
-fn rank_phrasing(
-    corpus: &Corpus<'_>,
+/// Ranks the cards for one phrasing; `None` when it holds no words.
+fn rank_phrasing<L: Library>(
+    library: &L,
     phrasing: &Phrasing,
-    allowed: &Option<Vec<bool>>,
-    tuning: &Tuning,
-) -> Found {
+    allowed: Option<&[bool]>,
+    options: &Options,
+) -> Option<Found> {
+    let tuning = &options.tuning;
     let mut asked = Asked::new(phrasing);
     if asked.terms.is_empty() {
-        return Found::default();
+        return None;
     }
-    let postings = resolve(corpus, &mut asked, tuning);
-    let cards = corpus.len();
-    let statistics = Statistics {
-        cards,
-        average_length: corpus.average_length(),
-    };
-    let idfs: Vec<f64> = postings
-        .holders
-        .iter()
-        .map(|&holders| bm25::idf(cards, holders as usize))
-        .collect();
+    let held = resolve(library, &mut asked, tuning);
+    let cards = library.cards();
+    let average_length = library.total_length() as f64 / cards as f64;
+    let idfs: Vec<f64> = held.iter().map(|&held| bm25::idf(cards, held)).collect();
     // A pasted prompt has hundreds of words; the rare ones say what it is about.
-    let kept = heaviest(&asked, &postings, &idfs, tuning.most_terms);
-    let hashes: Vec<u64> = asked.terms.iter().map(|term| term.hash).collect();
-    let occurrences: Vec<Occurrence> = postings
-        .rows
-        .iter()
-        .filter(|row| kept[row.term as usize])
-        .map(|row| Occurrence {
-            card: row.doc,
-            term: row.term,
-            count: row.count,
-            length: corpus.lengths[row.doc as usize],
-        })
-        .collect();
-    let scores = bm25::score(statistics, &hashes, &occurrences);
-    let evidence = abstain::Evidence::new(&asked, &idfs, &kept, cards);
-    let mut candidates: Vec<Candidate> = Vec::new();
-    let mut at = 0;
-    for group in occurrences.chunk_by(|one, other| one.card == other.card) {
-        let scores = &scores[at..at + group.len()];
-        at += group.len();
-        let card = group[0].card as usize;
-        if allowed.as_ref().is_some_and(|allowed| !allowed[card]) {
+    let kept = heaviest(&asked, &held, &idfs, tuning.most_terms);
+    // Term after term, in the question's order: sums are the same wherever the postings come from.
+    let mut scores = vec![0.0_f64; library.slots()];
+    let mut touched: Vec<u32> = Vec::new();
+    for (at, term) in asked.terms.iter().enumerate() {
+        let weight = term.weight * idfs[at];
+        if !kept[at] || held[at] == 0 || weight <= 0.0 {
             continue;
         }
-        let mut bm25 = 0.0;
-        for (occurrence, score) in group.iter().zip(scores) {
-            bm25 += score * asked.terms[occurrence.term as usize].weight;
-        }
-        let (coverage, words) = evidence.coverage(group);
-        let boost = corpus.docs[card].boost;
-        let boost = if boost.is_finite() {
-            boost.clamp(BOOST_RANGE.0, BOOST_RANGE.1)
-        } else {
-            1.0
-        };
-        let agreement = evidence.agreement(bm25);
-        let parts = Parts {
-            bm25,
-            coverage,
-            words,
-            agreement,
-            boost,
-            ..Parts::default()
-        };
-        candidates.push(Candidate {
-            card,
-            score: 0.0,
-            confidence: 0.0,
-            parts,
-            phrasing: 0,
-            rows: at - group.len()..at,
+        library.postings(&term.text, |card, count, length| {
+            let score = &mut scores[card as usize];
+            if *score == 0.0 {
+                touched.push(card);
+            }
+            *score += weight * bm25::saturation(count, length, average_length);
         });
     }
-    candidates.sort_by(|one, other| {
-        other
-            .parts
-            .bm25
-            .total_cmp(&one.parts.bm25)
-            .then_with(|| corpus.docs[one.card].id.cmp(corpus.docs[other.card].id))
-    });
-    let Some(best_bm25) = candidates.first().map(|candidate| candidate.parts.bm25) else {
-        return Found {
-            candidates,
-            words: true,
-            ..Found::default()
+    if let Some(allowed) = allowed {
+        touched.retain(|&card| allowed[card as usize]);
+    }
+    let evidence = Evidence::new(&asked, &idfs, &kept, cards);
+    let essence =
+        (asked.concepts.len() > tuning.most_terms).then(|| essence(phrasing, &asked, &kept));
+    let question = Question::new(
+        essence.as_ref().unwrap_or(phrasing),
+        &asked,
+        &idfs,
+        &kept,
+        cards,
+        f64::from(tuning.pair_weight),
+    );
+    let mut found = Found {
+        asked,
+        idfs,
+        average_length,
+        evidence,
+        question,
+        bm25: scores,
+        best_bm25: 0.0,
+        best_embedding: 0.0,
+        candidates: Vec::new(),
+        places: BTreeMap::new(),
+        others: Vec::new(),
+    };
+    walk(library, touched, &mut found, options);
+    Some(found)
+}
+
+/// Goes down the cards from the best and compares the first ones that no filter keeps out.
+fn walk<L: Library>(library: &L, mut cards: Vec<u32>, found: &mut Found, options: &Options) {
+    let tuning = &options.tuning;
+    let mut rest = &mut cards[..];
+    // Sorting everything would cost more than all else: most of the order is never looked at.
+    let mut size = tuning.candidates.max(1);
+    while !rest.is_empty() {
+        let order = |one: &u32, other: &u32| {
+            found.bm25[*other as usize]
+                .total_cmp(&found.bm25[*one as usize])
+                .then_with(|| library.id(*one).cmp(&library.id(*other)))
         };
-    };
-    let mut question = if asked.concepts.len() > tuning.most_terms {
-        Question::new(
-            corpus,
-            &essence(phrasing, &asked, &kept),
-            &asked.substitutes,
-            &postings.stems,
-            tuning,
-        )
-    } else {
-        Question::new(
-            corpus,
-            phrasing,
-            &asked.substitutes,
-            &postings.stems,
-            tuning,
-        )
-    };
-    let mut best_embedding = 0.0_f64;
-    for candidate in candidates.iter_mut().take(tuning.candidates) {
-        let (inner, norm) = question.compare(corpus, candidate.card);
-        if norm > 0.0 && question.norm() > 0.0 {
-            candidate.parts.embedding = inner.max(0.0) / norm.powf(tuning.norm_power);
-            candidate.parts.cosine = inner / (norm * question.norm());
+        if options.keep_unlikely || size >= rest.len() {
+            size = rest.len();
+        } else {
+            rest.select_nth_unstable_by(size, order);
         }
-        best_embedding = best_embedding.max(candidate.parts.embedding);
+        rest[..size].sort_unstable_by(order);
+        for &card in &rest[..size] {
+            let full = found.candidates.len() >= tuning.candidates;
+            if full && !options.keep_unlikely {
+                return;
+            }
+            let Some(doc) = library.card(card) else {
+                continue;
+            };
+            let boost = if doc.boost.is_finite() {
+                doc.boost.clamp(BOOST_RANGE.0, BOOST_RANGE.1)
+            } else {
+                1.0
+            };
+            if full {
+                found.others.push((card, boost));
+            } else {
+                compare(card, boost, &doc, found, tuning);
+            }
+        }
+        rest = &mut rest[size..];
+        size *= 2;
     }
-    for candidate in &mut candidates {
-        let parts = &candidate.parts;
-        let bm25 = if best_bm25 > 0.0 {
-            parts.bm25 / best_bm25
-        } else {
-            0.0
-        };
-        let embedding = if best_embedding > 0.0 {
-            parts.embedding / best_embedding
-        } else {
-            0.0
-        };
-        candidate.score =
-            (tuning.bm25_share * bm25 + (1.0 - tuning.bm25_share) * embedding) * parts.boost;
-        candidate.confidence = evidence.confidence(parts);
+}
+
+/// Adds a card to the candidates.
+fn compare(card: u32, boost: f64, doc: &Doc<'_>, found: &mut Found, tuning: &Tuning) {
+    let compared = found.question.compare(doc);
+    let mut parts = found.parts(card, boost, &compared);
+    let norm = found.question.norm();
+    if compared.norm > 0.0 && norm > 0.0 {
+        parts.embedding = compared.inner.max(0.0) / compared.norm.powf(tuning.norm_power);
+        parts.cosine = compared.inner / (compared.norm * norm);
     }
-    Found {
-        candidates,
-        words: true,
-        reasons: Reasons {
-            terms: asked.terms,
-            occurrences,
-            scores,
-        },
-    }
+    found.best_bm25 = found.best_bm25.max(parts.bm25);
+    found.best_embedding = found.best_embedding.max(parts.embedding);
+    found.places.insert(card, found.candidates.len());
+    found.candidates.push(Candidate {
+        card,
+        boost,
+        confidence: found.evidence.confidence(&parts),
+        parts,
+        compared,
+    });
 }
 
 /// Marks the `most` terms with the greatest weight × idf (all, when the question has no more words than that). Of a
 /// question longer than that, unknown words are left out: they are no evidence against a card.
-fn heaviest(asked: &Asked, postings: &Postings, idfs: &[f64], most: usize) -> Vec<bool> {
+fn heaviest(asked: &Asked, held: &[usize], idfs: &[f64], most: usize) -> Vec<bool> {
     if asked.concepts.len() <= most {
         return vec![true; asked.terms.len()];
     }
-    let mut order: Vec<usize> = (0..asked.terms.len())
-        .filter(|&at| postings.holders[at] > 0)
-        .collect();
+    let mut order: Vec<usize> = (0..asked.terms.len()).filter(|&at| held[at] > 0).collect();
     order.sort_by(|&one, &other| {
         let weight = |at: usize| asked.terms[at].weight * idfs[at];
         weight(other)

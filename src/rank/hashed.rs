@@ -5,18 +5,18 @@
 //! sign (highest bit). Classes: 1 character n-gram (`^` and `$` mark the word's borders), 2 stem, 3 pair of stems
 //! within two positions (the two XXH3-64 of the stems, smaller first, little-endian). Golden vectors pin the hash.
 //!
-//! A feature that occurs c times has the value (1 + ln c) · weight: the weight is idf for n-grams and stems, 1.5 times the
-//! greater idf for pairs. A card's vector is never built: an inner product needs only the question's buckets, and the
-//! card's norm is taken from the number of its features, each weighted half of the greatest idf. (On the development
-//! sets this ranks as well as the exact norm, and costs far less.)
+//! A feature that occurs c times has the value (1 + ln c) · weight: for a stem the weight is its idf, for n-grams a share
+//! of the idf of the question's word they are of (of several the greatest), for pairs 2.5 times the greater idf of the
+//! two. So nothing needs to be known of a store but who holds the question's words. A card's vector is never built: an
+//! inner product needs only the question's buckets, and the card's norm is taken from the number of its features, each
+//! weighted half of the greatest idf. (On the development sets this ranks as well as the exact norm, and costs far less.)
 
-use std::collections::HashMap;
-
+use super::analyzer::{HashedMap, Runs};
 use super::bm25;
-use super::corpus::{Corpus, Piece, RunId};
+use super::corpus::Doc;
 use super::query::Phrasing;
+use super::terms::{Asked, StemFilter};
 use super::token::{self, Kind, Scratch};
-use super::tuning::Tuning;
 
 /// Number of buckets. With a thousand dimensions most of the gain is lost to collisions.
 pub const BUCKETS: usize = 1 << 18;
@@ -28,6 +28,10 @@ pub const STEM: u8 = 2;
 pub const PAIR: u8 = 3;
 /// Longest token, in bytes, that is cut into n-grams.
 const LONGEST: usize = 64;
+/// Weight of a word's n-grams, as a share of the word's idf: they are less rare than the word.
+const PART: f32 = 0.85;
+/// Weight of the single characters of a pair, as a share of the pair's idf.
+const CHARACTER: f32 = 0.4;
 /// Weight of a card's features in its norm, as a share of the greatest idf.
 const FLAT: f64 = 0.5;
 
@@ -42,6 +46,7 @@ pub struct Feature {
 
 /// Hashes a feature of at most 79 bytes; longer ones are cut there.
 #[must_use]
+#[inline]
 pub fn feature(class: u8, bytes: &[u8]) -> Feature {
     let hash = if bytes.len() < 24 {
         hash_in::<24>(class, bytes)
@@ -54,6 +59,7 @@ pub fn feature(class: u8, bytes: &[u8]) -> Feature {
     }
 }
 
+#[inline]
 fn hash_in<const SIZE: usize>(class: u8, bytes: &[u8]) -> u64 {
     let mut buffer = [0_u8; SIZE];
     let length = bytes.len().min(SIZE - 1);
@@ -88,31 +94,6 @@ fn grams(kind: Kind, token: &str, mut visit: impl FnMut(&[u8])) {
     }
 }
 
-/// A filter over the question's n-grams: most n-grams of the cards need not be hashed to know that they are not among
-/// them. (This also keeps n-grams apart that would share a bucket.)
-struct GramFilter {
-    bits: [u64; 256],
-}
-
-impl GramFilter {
-    fn place(window: &[u8]) -> usize {
-        let code = window.iter().fold(window.len() as u32, |code, &byte| {
-            code.wrapping_shl(8) ^ u32::from(byte)
-        });
-        (code.wrapping_mul(0x9E37_79B1) >> 18) as usize
-    }
-
-    fn add(&mut self, window: &[u8]) {
-        let place = Self::place(window);
-        self.bits[place / 64] |= 1 << (place % 64);
-    }
-
-    fn may_hold(&self, window: &[u8]) -> bool {
-        let place = Self::place(window);
-        self.bits[place / 64] >> (place % 64) & 1 == 1
-    }
-}
-
 /// Feature of two stems near each other, in either order.
 fn pair(one: u64, other: u64) -> Feature {
     let mut bytes = [0_u8; 16];
@@ -128,7 +109,6 @@ struct Slot {
     /// Sign of the feature that came first.
     sign: f32,
     weight: f32,
-    holders: u32,
     /// Product of the question's value and the weight a card's value gets.
     factor: f64,
 }
@@ -188,75 +168,135 @@ impl SlotTable {
     }
 }
 
-/// A question's vector, with what each run of the cards has in common with it.
+/// What a run of the cards has in common with the question.
+#[derive(Clone, Copy, Debug, Default)]
+struct Met {
+    /// Where its part of `uses`, `stems` and `terms` begins; the next run's beginning is the end.
+    uses: u32,
+    stems: u32,
+    terms: u32,
+    /// Features of the embedding it has.
+    features: u16,
+    /// Tokens it counts for in a card's length.
+    tokens: u16,
+}
+
+/// A question, to be held against the text of cards.
 pub(crate) struct Question {
     slots: Vec<Slot>,
     norm: f64,
     flat: f64,
     slot_of: SlotTable,
-    filter: GramFilter,
-    /// Per run: a range of `uses`, and a range of `stems`.
-    uses_of: Vec<(u32, u16)>,
-    stems_of: Vec<(u32, u16)>,
+    slot_of_stem: HashedMap<usize>,
+    filter: StemFilter,
+    /// By hash of a stem: the number of the term, where it is asked for.
+    term_of_stem: HashedMap<u32>,
+    runs: Runs,
+    met: Vec<Met>,
     uses: Vec<Use>,
     /// Hash of the stem where it is one of the question's, else 0.
     stems: Vec<u64>,
+    terms: Vec<u32>,
+    /// Per slot, run and term, while a card is read.
     sums: Vec<f32>,
-    counts: Vec<u32>,
-    seen: Vec<RunId>,
+    run_counts: Vec<u32>,
+    term_counts: Vec<u32>,
+    seen: Vec<u32>,
     pair_weight: f64,
 }
 
+/// What a card has in common with the question.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Compared {
+    /// Inner product of the vectors.
+    pub inner: f64,
+    /// Length of the card's vector.
+    pub norm: f64,
+    /// Tokens of the card.
+    pub length: u32,
+    /// Terms of the question it holds, ascending, with how often.
+    pub counts: Vec<(u32, u32)>,
+}
+
 impl Question {
-    /// `substitutes`: known words that stand for stems no card knows. `known_stems`: per token of the corpus the hash
-    /// of its stem where the question asks for it, else 0.
+    /// `idfs` and `kept` are per term of `asked`; only terms kept are counted.
     pub(crate) fn new(
-        corpus: &Corpus<'_>,
         phrasing: &Phrasing,
-        substitutes: &HashMap<u64, String>,
-        known_stems: &[u64],
-        tuning: &Tuning,
+        asked: &Asked,
+        idfs: &[f64],
+        kept: &[bool],
+        cards: usize,
+        pair_weight: f64,
     ) -> Self {
+        let idf_of: HashedMap<f32> = asked
+            .terms
+            .iter()
+            .zip(idfs)
+            .map(|(term, &idf)| (term.hash, idf as f32))
+            .collect();
         let mut question = Question {
             slots: Vec::new(),
             norm: 0.0,
-            flat: FLAT * bm25::idf(corpus.len(), 0),
+            flat: FLAT * bm25::idf(cards, 0),
             slot_of: SlotTable::new(),
-            filter: GramFilter { bits: [0; 256] },
-            uses_of: vec![(0, 0); corpus.runs.len()],
-            stems_of: vec![(0, 0); corpus.runs.len()],
+            slot_of_stem: HashedMap::default(),
+            filter: StemFilter::new(std::iter::empty()),
+            term_of_stem: HashedMap::default(),
+            runs: Runs::default(),
+            met: vec![Met::default()],
             uses: Vec::new(),
             stems: Vec::new(),
+            terms: Vec::new(),
             sums: Vec::new(),
-            counts: vec![0; corpus.runs.len()],
+            run_counts: Vec::new(),
+            term_counts: vec![0; asked.terms.len()],
             seen: Vec::new(),
-            pair_weight: f64::from(tuning.pair_weight),
+            pair_weight,
         };
-        let order = question.read(phrasing, substitutes);
-        question.meet(corpus, known_stems, &order);
-        question.weigh(corpus, &order);
+        let order = question.read(phrasing, asked, &idf_of);
+        question.weigh(&order);
+        question.slot_of_stem = order.iter().flatten().copied().collect();
+        let slot_of_stem = &question.slot_of_stem;
+        question.filter = StemFilter::new(
+            asked
+                .terms
+                .iter()
+                .zip(kept)
+                .filter(|(term, kept)| **kept || slot_of_stem.contains_key(&term.hash))
+                .map(|(term, _)| term.text.as_str()),
+        );
+        question.term_of_stem = (0..)
+            .zip(&asked.terms)
+            .filter(|(at, _)| kept[*at as usize])
+            .map(|(at, term)| (term.hash, at))
+            .collect();
         question
     }
 
-    fn slot(&mut self, feature: Feature) -> usize {
+    /// The slot of a feature of a word with this idf.
+    fn slot(&mut self, feature: Feature, weight: f32) -> usize {
         let sign = if feature.negative { -1.0 } else { 1.0 };
         let next = self.slots.len() as u32;
         let slot = self.slot_of.get_or_insert(feature.bucket, next);
         if slot == next {
             self.slots.push(Slot {
                 sign,
+                weight,
                 ..Slot::default()
             });
         }
-        self.slots[slot as usize].sum += sign;
-        slot as usize
+        let slot = slot as usize;
+        self.slots[slot].sum += sign;
+        self.slots[slot].weight = self.slots[slot].weight.max(weight);
+        slot
     }
 
     /// Enters n-grams and stems; returns the stems in order with their slots, `None` between pieces.
     fn read(
         &mut self,
         phrasing: &Phrasing,
-        substitutes: &HashMap<u64, String>,
+        asked: &Asked,
+        idf_of: &HashedMap<f32>,
     ) -> Vec<Option<(u64, usize)>> {
         let mut scratch = Scratch::default();
         let mut order = Vec::new();
@@ -266,16 +306,27 @@ impl Question {
                     if kind == Kind::Whole {
                         return;
                     }
-                    let known = substitutes.get(&token::term_hash(&token::stem(word)));
-                    let word = known.map_or(word, String::as_str);
+                    let mut stem = token::stem(word);
+                    let mut word = word;
+                    let mut hash = token::term_hash(&stem);
+                    if let Some(known) = asked.substitutes.get(&hash) {
+                        hash = token::term_hash(known);
+                        word = known;
+                        stem = known.into();
+                    }
+                    let idf = idf_of.get(&hash).copied().unwrap_or_default();
+                    let whole = word.len();
                     grams(kind, word, |gram| {
-                        self.filter.add(gram);
-                        self.slot(feature(GRAM, gram));
+                        let share = match kind {
+                            Kind::Pair if gram.len() == whole => 1.0,
+                            Kind::Pair => CHARACTER,
+                            _ => PART,
+                        };
+                        self.slot(feature(GRAM, gram), share * idf);
                     });
                     if kind == Kind::Word {
-                        let stem = token::stem(word).into_owned();
-                        let slot = self.slot(feature(STEM, stem.as_bytes()));
-                        order.push(Some((token::term_hash(&stem), slot)));
+                        let slot = self.slot(feature(STEM, stem.as_bytes()), idf);
+                        order.push(Some((hash, slot)));
                     }
                 });
             });
@@ -284,66 +335,8 @@ impl Question {
         order
     }
 
-    /// Notes for every run of the cards which of the question's buckets it falls into.
-    fn meet(&mut self, corpus: &Corpus<'_>, known_stems: &[u64], order: &[Option<(u64, usize)>]) {
-        let slot_of_stem: HashMap<u64, usize> = order.iter().flatten().copied().collect();
-        let mut met: Vec<u32> = Vec::new();
-        for (at, run) in corpus.runs.iter().enumerate() {
-            let first_use = self.uses.len();
-            let first_stem = self.stems.len();
-            let (uses, slot_of, filter) = (&mut self.uses, &self.slot_of, &self.filter);
-            for ((kind, word), &stem) in corpus
-                .tokens(run)
-                .zip(&known_stems[run.first_token as usize..])
-            {
-                if kind == Kind::Whole {
-                    continue;
-                }
-                grams(kind, word, |gram| {
-                    if filter.may_hold(gram)
-                        && let feature = feature(GRAM, gram)
-                        && let Some(slot) = slot_of.get(feature.bucket)
-                    {
-                        uses.push(Use {
-                            slot,
-                            sign: if feature.negative { -1.0 } else { 1.0 },
-                        });
-                    }
-                });
-                if kind == Kind::Word {
-                    let slot = if stem == 0 {
-                        None
-                    } else {
-                        slot_of_stem.get(&stem)
-                    };
-                    if let Some(&slot) = slot {
-                        // The sum of a stem in the question has the sign of its feature.
-                        uses.push(Use {
-                            slot: slot as u32,
-                            sign: self.slots[slot].sign,
-                        });
-                    }
-                    self.stems.push(if slot.is_some() { stem } else { 0 });
-                }
-            }
-            met.clear();
-            met.extend(self.uses[first_use..].iter().map(|used| used.slot));
-            met.sort_unstable();
-            met.dedup();
-            for &slot in &met {
-                self.slots[slot as usize].holders += run.holders;
-            }
-            self.uses_of[at] = (first_use as u32, (self.uses.len() - first_use) as u16);
-            self.stems_of[at] = (first_stem as u32, (self.stems.len() - first_stem) as u16);
-        }
-    }
-
-    /// Weighs what was entered, then enters the pairs.
-    fn weigh(&mut self, corpus: &Corpus<'_>, order: &[Option<(u64, usize)>]) {
-        let cards = corpus.len();
-        for slot in &mut self.slots {
-            slot.weight = bm25::idf(cards, (slot.holders as usize).min(cards)) as f32;
-        }
+    /// Enters the pairs, and works out what each slot counts for.
+    fn weigh(&mut self, order: &[Option<(u64, usize)>]) {
         let singles = self.slots.len();
         let mut recent: [Option<(u64, usize)>; 2] = [None; 2];
         for stem in order {
@@ -353,11 +346,15 @@ impl Question {
             };
             for before in recent.iter().flatten() {
                 if before.0 != stem.0 {
-                    let slot = self.slot(pair(before.0, stem.0));
-                    if slot >= singles {
-                        let idf = self.slots[before.1].weight.max(self.slots[stem.1].weight);
-                        self.slots[slot].weight = self.pair_weight as f32 * idf;
-                    }
+                    let feature = pair(before.0, stem.0);
+                    let known = self.slot_of.get(feature.bucket);
+                    let old = known.map(|slot| self.slots[slot as usize].weight);
+                    let slot = self.slot(feature, 0.0);
+                    let idf = self.slots[before.1].weight.max(self.slots[stem.1].weight);
+                    self.slots[slot].weight = match old {
+                        Some(old) if slot < singles => old,
+                        _ => self.pair_weight as f32 * idf,
+                    };
                 }
             }
             recent = [recent[1], Some(stem)];
@@ -372,57 +369,129 @@ impl Question {
         self.sums = vec![0.0; self.slots.len()];
     }
 
-    /// Inner product with a card, and the card's norm.
-    pub(crate) fn compare(&mut self, corpus: &Corpus<'_>, card: usize) -> (f64, f64) {
-        let mut recent = [0_u64; 2];
-        let mut pairs = 0_u32;
-        for piece in corpus.card(card) {
-            let Piece::Run(run) = piece else {
-                recent = [0; 2];
-                continue;
+    /// Notes which of the question's buckets and terms a new run falls into.
+    fn meet(&mut self, run: u32) {
+        let mut features = 0_u16;
+        let mut tokens = 0;
+        for (kind, word) in self.runs.tokens(run) {
+            tokens += 1;
+            let hash = if self.filter.may_hold(word) {
+                token::term_hash(&token::stem(word))
+            } else {
+                0
             };
-            let count = &mut self.counts[run as usize];
-            if *count == 0 {
-                self.seen.push(run);
+            if hash != 0
+                && let Some(&term) = self.term_of_stem.get(&hash)
+            {
+                self.terms.push(term);
             }
-            *count += 1;
-            let (first, length) = self.stems_of[run as usize];
-            for at in first as usize..first as usize + usize::from(length) {
-                let stem = self.stems[at];
-                pairs += 2;
-                if stem != 0 {
-                    for before in recent {
-                        if before != 0
-                            && before != stem
-                            && let feature = pair(before, stem)
-                            && let Some(slot) = self.slot_of.get(feature.bucket)
-                        {
-                            self.sums[slot as usize] += if feature.negative { -1.0 } else { 1.0 };
+            // A word of n letters between borders has n triples and n − 1 quadruples; its stem makes it 2 n.
+            features = features.saturating_add(match kind {
+                Kind::Word => 2 * word.len() as u16,
+                Kind::Pair => 3,
+                Kind::Whole => continue,
+            });
+            let (uses, slot_of) = (&mut self.uses, &self.slot_of);
+            grams(kind, word, |gram| {
+                let feature = feature(GRAM, gram);
+                if let Some(slot) = slot_of.get(feature.bucket) {
+                    uses.push(Use {
+                        slot,
+                        sign: if feature.negative { -1.0 } else { 1.0 },
+                    });
+                }
+            });
+            if kind == Kind::Word {
+                let slot = self.slot_of_stem.get(&hash).filter(|_| hash != 0);
+                if let Some(&slot) = slot {
+                    uses.push(Use {
+                        slot: slot as u32,
+                        sign: self.slots[slot].sign,
+                    });
+                }
+                self.stems.push(if slot.is_some() { hash } else { 0 });
+            }
+        }
+        if let Some(met) = self.met.last_mut() {
+            met.features = features;
+            met.tokens = tokens;
+        }
+        self.met.push(Met {
+            uses: self.uses.len() as u32,
+            stems: self.stems.len() as u32,
+            terms: self.terms.len() as u32,
+            ..Met::default()
+        });
+        self.run_counts.push(0);
+    }
+
+    /// Reads a card.
+    pub(crate) fn compare(&mut self, card: &Doc<'_>) -> Compared {
+        let mut compared = Compared::default();
+        let mut pairs = 0_u32;
+        for text in card.texts() {
+            let mut recent = [0_u64; 2];
+            token::runs(text, |text| {
+                let (number, _) = self.runs.number(text);
+                let run = number as usize;
+                if run == self.run_counts.len() {
+                    self.meet(number);
+                }
+                if self.run_counts[run] == 0 {
+                    self.seen.push(number);
+                }
+                self.run_counts[run] += 1;
+                let (first, end) = (self.met[run].stems, self.met[run + 1].stems);
+                for &stem in &self.stems[first as usize..end as usize] {
+                    pairs += 2;
+                    if stem != 0 {
+                        for before in recent {
+                            if before != 0
+                                && before != stem
+                                && let feature = pair(before, stem)
+                                && let Some(slot) = self.slot_of.get(feature.bucket)
+                            {
+                                self.sums[slot as usize] +=
+                                    if feature.negative { -1.0 } else { 1.0 };
+                            }
                         }
                     }
+                    recent = [recent[1], stem];
                 }
-                recent = [recent[1], stem];
-            }
+            });
         }
         let mut features = 0.0;
         for run in self.seen.drain(..) {
-            let count = std::mem::take(&mut self.counts[run as usize]);
-            let (first, length) = self.uses_of[run as usize];
-            for used in &self.uses[first as usize..first as usize + usize::from(length)] {
+            let run = run as usize;
+            let count = std::mem::take(&mut self.run_counts[run]);
+            let (met, next) = (self.met[run], self.met[run + 1]);
+            for used in &self.uses[met.uses as usize..next.uses as usize] {
                 self.sums[used.slot as usize] += used.sign * count as f32;
             }
+            for &term in &self.terms[met.terms as usize..next.terms as usize] {
+                let sum = &mut self.term_counts[term as usize];
+                if *sum == 0 {
+                    compared.counts.push((term, 0));
+                }
+                *sum += count;
+            }
+            compared.length += count * u32::from(met.tokens);
             let damping = 1.0 + f64::from(count).ln();
-            features += f64::from(corpus.runs[run as usize].features) * damping * damping;
+            features += f64::from(met.features) * damping * damping;
         }
-        let mut inner = 0.0;
+        for (term, count) in &mut compared.counts {
+            *count = std::mem::take(&mut self.term_counts[*term as usize]);
+        }
+        compared.counts.sort_unstable();
         for (sum, slot) in self.sums.iter_mut().zip(&self.slots) {
             if *sum != 0.0 {
-                inner += damped(*sum) * slot.factor;
+                compared.inner += damped(*sum) * slot.factor;
                 *sum = 0.0;
             }
         }
         let square = features + self.pair_weight * self.pair_weight * f64::from(pairs);
-        (inner, self.flat * square.sqrt())
+        compared.norm = self.flat * square.sqrt();
+        compared
     }
 
     /// Length of the question's vector.

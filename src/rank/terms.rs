@@ -1,8 +1,6 @@
 //! From a question to the terms that are looked up, and from terms to the cards that hold them.
 
-use std::collections::HashMap;
-
-use super::corpus::{Corpus, Piece};
+use super::analyzer::HashedMap;
 use super::query::Phrasing;
 use super::token::{self, Kind, Scratch};
 
@@ -66,14 +64,14 @@ const MOST_REPEATS: f64 = 3.0;
 pub(crate) struct Asked {
     pub terms: Vec<Term>,
     pub concepts: Vec<Concept>,
-    /// For stems no card knows: the known word most like it.
-    pub substitutes: HashMap<u64, String>,
+    /// For stems no card holds: the known stem most like it.
+    pub substitutes: HashedMap<String>,
 }
 
 impl Asked {
     pub(crate) fn new(phrasing: &Phrasing) -> Self {
         let mut asked = Asked::default();
-        let mut by_hash: HashMap<u64, usize> = HashMap::new();
+        let mut by_hash: HashedMap<usize> = HashedMap::default();
         let mut scratch = Scratch::default();
         let mut previous: Option<String> = None;
         for piece in &phrasing.pieces {
@@ -99,7 +97,7 @@ impl Asked {
 
     fn add(
         &mut self,
-        by_hash: &mut HashMap<u64, usize>,
+        by_hash: &mut HashedMap<usize>,
         kind: Kind,
         word: &str,
         weight: f64,
@@ -142,35 +140,16 @@ impl Asked {
     }
 }
 
-/// A card that holds a term.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Posting {
-    pub doc: u32,
-    pub term: u32,
-    pub count: u32,
-}
-
-/// Where each term occurs.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Postings {
-    /// Number of cards that hold each term.
-    pub holders: Vec<u32>,
-    /// All (card, term) pairs, by card.
-    pub rows: Vec<Posting>,
-    /// Per token of the corpus: the hash of its stem where that is one of the terms, else 0.
-    pub stems: Vec<u64>,
-}
-
 /// Set of the beginnings of the terms asked for: other words need not be stemmed, which is slow. A stem differs from
 /// its word in at most its last two letters (`hoping` → `hope`, `tying` → `tie`), so of a term all but the last two
 /// bytes, at least two where it has them and at most four, must begin the word.
-struct StemFilter {
+pub(crate) struct StemFilter {
     /// Per length of the beginning (1 to 4): a hashed set.
     bits: [Vec<u64>; 4],
 }
 
 impl StemFilter {
-    fn new<'t>(terms: impl Iterator<Item = &'t str>) -> Self {
+    pub(crate) fn new<'t>(terms: impl Iterator<Item = &'t str>) -> Self {
         let mut filter = StemFilter {
             bits: std::array::from_fn(|_| vec![0; 1024]),
         };
@@ -202,81 +181,13 @@ impl StemFilter {
         (code.wrapping_mul(0x9E37_79B1) >> 16) as usize
     }
 
-    fn may_hold(&self, token: &str) -> bool {
+    pub(crate) fn may_hold(&self, token: &str) -> bool {
         let bytes = token.as_bytes();
         (1..=4).any(|length| {
             let key = Self::key(bytes, length);
             self.bits[length - 1][key / 64] >> (key % 64) & 1 == 1
         })
     }
-}
-
-/// Looks `hashes` (with their texts) up in all cards.
-pub(crate) fn look_up(corpus: &Corpus<'_>, terms: &[(u64, &str)]) -> Postings {
-    let mut postings = Postings {
-        holders: vec![0; terms.len()],
-        rows: Vec::new(),
-        stems: Vec::new(),
-    };
-    if terms.is_empty() {
-        return postings;
-    }
-    let filter = StemFilter::new(terms.iter().map(|(_, text)| *text));
-    let wanted: HashMap<u64, u32> = terms
-        .iter()
-        .enumerate()
-        .map(|(at, (hash, _))| (*hash, at as u32))
-        .collect();
-    postings.stems.reserve(corpus.runs.len() * 2);
-    // Per run: 0, or one more than an index into `lists`.
-    let mut list_of_run = vec![0_u32; corpus.runs.len()];
-    let mut lists: Vec<Vec<u32>> = Vec::new();
-    for (at, run) in corpus.runs.iter().enumerate() {
-        let mut list: Vec<u32> = Vec::new();
-        for (_, token) in corpus.tokens(run) {
-            let mut known = 0;
-            if filter.may_hold(token) {
-                let hash = token::term_hash(&token::stem(token));
-                if let Some(&term) = wanted.get(&hash) {
-                    list.push(term);
-                    known = hash;
-                }
-            }
-            postings.stems.push(known);
-        }
-        if !list.is_empty() {
-            lists.push(list);
-            list_of_run[at] = lists.len() as u32;
-        }
-    }
-    let mut counts = vec![0_u32; terms.len()];
-    let mut touched: Vec<u32> = Vec::new();
-    for doc in 0..corpus.len() {
-        for piece in corpus.card(doc) {
-            let Piece::Run(run) = piece else { continue };
-            let list = list_of_run[run as usize];
-            if list == 0 {
-                continue;
-            }
-            for &term in &lists[list as usize - 1] {
-                if counts[term as usize] == 0 {
-                    touched.push(term);
-                }
-                counts[term as usize] += 1;
-            }
-        }
-        touched.sort_unstable();
-        for term in touched.drain(..) {
-            let count = std::mem::take(&mut counts[term as usize]);
-            postings.holders[term as usize] += 1;
-            postings.rows.push(Posting {
-                doc: doc as u32,
-                term,
-                count,
-            });
-        }
-    }
-    postings
 }
 
 #[cfg(test)]

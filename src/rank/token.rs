@@ -216,7 +216,7 @@ fn sharp_end(bytes: &[u8], start: usize, at: usize) -> usize {
 }
 
 /// Reusable buffers of [`tokens_of_run`].
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Scratch {
     joined: String,
     spelled: String,
@@ -447,10 +447,33 @@ const STOP_LENGTHS: [u16; 26] = {
 /// The stem of a token: Snowball English for plain Latin words of three letters or more, else the token itself.
 #[must_use]
 pub fn stem(token: &str) -> Cow<'_, str> {
-    if token.len() < 3 || !token.bytes().all(|byte| byte.is_ascii_lowercase()) {
+    if token.len() < 3
+        || is_its_own_stem(token.as_bytes())
+        || !token.bytes().all(|byte| byte.is_ascii_lowercase())
+    {
         return Cow::Borrowed(token);
     }
     rust_stemmers::Stemmer::create(rust_stemmers::Algorithm::English).stem(token)
+}
+
+/// Whether a word ends like none that the stemmer changes: every ending it takes away or replaces ends in `s`, `y` or `e`,
+/// or in one of these pairs of letters.
+fn is_its_own_stem(word: &[u8]) -> bool {
+    let [.., before, last] = *word else {
+        return true;
+    };
+    !matches!(
+        (before, last),
+        (_, b's' | b'y' | b'e')
+            | (b'e' | b'o', b'r')
+            | (b'o', b'n')
+            | (b's', b'm')
+            | (b'i', b'c')
+            | (b'n', b't' | b'g')
+            | (b'e', b'd')
+            | (b'a' | b'u' | b'l', b'l')
+            | (b'c' | b'l' | b't' | b'g', b'i')
+    )
 }
 
 /// Fast 64-bit hash of a run, for tables in memory only: two multiplications for what fits 16 bytes.
@@ -517,6 +540,44 @@ mod tests {
 
     fn check(text: &str, expected: &[&str]) {
         assert_eq!(Tokenizer.tokenize(text), expected, "{text}");
+    }
+
+    /// Words of our data, and every ending on several beginnings.
+    #[test]
+    fn words_that_are_their_own_stem_are_known_by_their_ending() {
+        let stemmer = rust_stemmers::Stemmer::create(rust_stemmers::Algorithm::English);
+        let check = |word: &str| {
+            let own = is_its_own_stem(word.as_bytes());
+            assert!(!own || stemmer.stem(word) == word, "{word}");
+        };
+        let letters = || (b'a'..=b'z').map(char::from);
+        for beginning in [
+            "", "b", "sk", "ay", "yab", "gener", "commun", "abatem", "relatio", "hopp",
+        ] {
+            for one in letters() {
+                for two in letters() {
+                    for three in letters() {
+                        check(&format!("{beginning}{one}{two}{three}"));
+                    }
+                }
+            }
+        }
+        let text = concat!(
+            include_str!("../../tests/data/recall/cards.jsonl"),
+            include_str!("../../tests/data/recall/queries.jsonl"),
+            "tional enci anci abli entli izer ization ational ation ator alism aliti alli fulness ousli ousness iveness iviti",
+            " biliti bli ogi fulli lessli li alize icate iciti ical ful ness ative al ance ence er ic able ible ant ement ment",
+            " ent ism ate iti ous ive ize ion skis skies dying lying tying idly gently ugly early only singly sky news howe atlas",
+            " cosmos bias andes inning outing canning herring earring proceed exceed succeed",
+        );
+        let words = text.split(|character: char| !character.is_ascii_lowercase());
+        for word in words.filter(|word| word.len() > 2) {
+            check(word);
+            check(&format!("{word}{word}"));
+            for beginning in ["nat", "hop", "relat", "sensib"] {
+                check(&format!("{beginning}{word}"));
+            }
+        }
     }
 
     #[test]
