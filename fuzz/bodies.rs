@@ -63,6 +63,7 @@ impl Place {
             width: 100,
             color: false,
             agent: Vec::new(),
+            index_from: None,
             lock_wait: Duration::from_secs(5),
         };
         Place { folder, ctx }

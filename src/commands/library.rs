@@ -1,16 +1,15 @@
 //! The derived index of a store, as commands use it: keeping it up to date, and searching it.
 
 use super::board::Board;
-use super::{Locked, Snapshot};
+use super::{Locked, Snapshot, recall};
 use crate::ctx::Ctx;
 use crate::domain::fold::LogKind;
 use crate::domain::view::CardView;
 use crate::error::Result;
-use crate::rank::token::{self, Scratch};
+use crate::rank::Analyzer;
 use crate::store::Store;
 use crate::store::index::build::note_append;
 use crate::store::index::{self, Analyze, Policy};
-use std::collections::HashMap;
 
 /// Stores with shorter logs are read as they are.
 const FIRST: u64 = 64 * 1024;
@@ -80,60 +79,21 @@ fn catch_up(ctx: &Ctx, store: &Store, policy: Policy) -> Result<()> {
     Ok(())
 }
 
+/// The words of cards, cut as for a search.
 #[derive(Default)]
-struct Terms {
-    numbers: HashMap<String, u32>,
-    texts: Vec<String>,
-    runs: HashMap<String, Vec<u32>>,
-    scratch: Scratch,
-    counts: Vec<(u32, u32)>,
-}
+struct Terms(Analyzer);
 
 impl Analyze for Terms {
     fn card(&mut self, card: &CardView<'_>) -> (u32, &[(u32, u32)]) {
-        let mut list: Vec<u32> = Vec::new();
-        for (field, text) in &card.texts {
-            if *field == 9 {
-                continue;
-            }
-            token::runs(text, |run| {
-                if let Some(known) = self.runs.get(run) {
-                    list.extend(known);
-                    return;
-                }
-                let mut own = Vec::new();
-                let (numbers, texts) = (&mut self.numbers, &mut self.texts);
-                token::tokens_of_run(run, &mut self.scratch, |_, word| {
-                    let stem = token::stem(word);
-                    let number = match numbers.get(stem.as_ref()) {
-                        Some(number) => *number,
-                        None => {
-                            let number = texts.len() as u32;
-                            texts.push(stem.clone().into_owned());
-                            numbers.insert(stem.into_owned(), number);
-                            number
-                        }
-                    };
-                    own.push(number);
-                });
-                list.extend(&own);
-                self.runs.insert(run.to_owned(), own);
-            });
-        }
-        let length = list.len() as u32;
-        list.sort_unstable();
-        self.counts.clear();
-        for group in list.chunk_by(|a, b| a == b) {
-            self.counts.push((group[0], group.len() as u32));
-        }
-        (length, &self.counts)
+        let found = self.0.card(recall::texts(card));
+        (found.length, found.terms)
     }
 
     fn term(&self, number: u32) -> &str {
-        &self.texts[number as usize]
+        self.0.term(number)
     }
 
     fn clear(&mut self) {
-        *self = Terms::default();
+        self.0 = Analyzer::new();
     }
 }

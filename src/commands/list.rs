@@ -5,7 +5,8 @@ use std::io::Read;
 
 use serde_json::Value;
 
-use super::recall::{self, Filter, Shelf, Source};
+use super::recall::{self, Filter, Source};
+use super::search::{Answers, Question, search};
 use super::{Done, Snapshot, global_store, project_store};
 use crate::cli;
 use crate::ctx::Ctx;
@@ -16,7 +17,7 @@ use crate::domain::record::Record;
 use crate::domain::score::Totals;
 use crate::domain::view::{self, CardView, CardViews};
 use crate::error::{Error, Result};
-use crate::rank::{self, Hit, Query};
+use crate::rank::{Hit, Query};
 use crate::report::{self, Damage, Report};
 
 const NOTHING_YET: &str = "No memories recorded yet. Proceed with the task using standard tools.";
@@ -164,64 +165,60 @@ fn ranked(
     limit: usize,
     report: &mut report::List,
 ) -> Result<()> {
-    let mut sources = Vec::new();
+    let question = Question {
+        query,
+        options: recall::options(&args.question),
+        filter,
+        limit,
+    };
+    let mut answers: Vec<Answers> = Vec::new();
     if !args.global {
-        sources.push(Source::project(ctx)?);
+        answers.push(search(
+            ctx,
+            "project",
+            &project_store(ctx),
+            &question,
+            &|_| false,
+        )?);
     }
     if !args.project {
-        // A global store that cannot be read must not keep the project's cards away.
-        match Source::global(ctx) {
-            Ok(source) => sources.push(source),
+        // A promoted card is the project's own card again.
+        let known = |id: &str| answers.iter().any(|answers| answers.knows(id));
+        match search(ctx, "global", &global_store(ctx), &question, &known) {
+            Ok(found) => answers.push(found),
             Err(error) if args.global => return Err(error),
+            // A global store that cannot be read must not keep the project's cards away.
             Err(_) => {}
         }
     }
-    let views: Vec<CardViews<'_>> = sources.iter().map(Source::views).collect();
-    let mut found: Vec<(&Source, &CardView<'_>, Hit)> = Vec::new();
-    let mut known: BTreeSet<&str> = BTreeSet::new();
-    for (source, views) in sources.iter().zip(&views) {
-        report
-            .diagnostics
-            .extend(views.diagnostics.iter().map(Damage::from));
-        report.hidden += hidden(views, &source.totals, filter);
-        let shelf = Shelf::new(&views.cards, &source.totals, ctx.now, |card| {
-            // A promoted card is the project's own card again.
-            !known.contains(card.id.as_ref()) && filter.serves(card, source.totals.card(&card.id))
-        });
-        let ranking = rank::search(&shelf, query, &recall::options(&args.question));
-        drop(shelf);
-        known.extend(views.cards.iter().map(|card| card.id.as_ref()));
-        found.extend(
-            ranking
-                .hits
-                .into_iter()
-                .map(|hit| (source, &views.cards[hit.index], hit)),
-        );
+    let is_empty = answers.iter().all(|answers| answers.is_empty);
+    let mut found: Vec<(&'static str, Hit, Option<(Record, i64)>)> = Vec::new();
+    for answers in answers {
+        let damage = answers.diagnostics.iter().map(Damage::from);
+        report.diagnostics.extend(damage);
+        report.hidden += answers.hidden;
+        let mut cards = answers.cards.into_iter();
+        let hits = answers.hits.into_iter();
+        found.extend(hits.map(|hit| (answers.store, hit, cards.next())));
     }
-    found.sort_by_key(|(_, _, hit)| hit.weak);
+    found.sort_by_key(|(_, hit, _)| hit.weak);
     report.total = found.len();
-    for (source, card, hit) in found.iter().take(limit) {
-        report.items.push(Value::Object(card.record().0));
-        report.scores.push(source.totals.card(&card.id).score());
-        report
-            .matches
-            .push(recall::hit_value(hit, source.name, args.explain));
+    for (store, hit, card) in found.into_iter().take(limit) {
+        let matched = recall::hit_value(&hit, store, args.explain);
+        // The first hits of each store came with their cards.
+        let Some((record, score)) = card else {
+            continue;
+        };
+        report.items.push(Value::Object(record.0));
+        report.scores.push(score);
+        report.matches.push(matched);
     }
-    if known.is_empty() {
+    if is_empty {
         report.message = Some(nothing_yet(args, ctx));
-    } else if found.is_empty() {
+    } else if report.total == 0 {
         report.message = Some(NOTHING_RELEVANT.to_owned());
     }
     Ok(())
-}
-
-/// How many cards pass the filters and are held back.
-fn hidden(views: &CardViews<'_>, totals: &Totals, filter: &Filter<'_>) -> usize {
-    let held_back = |card: &&CardView<'_>| {
-        let counts = totals.card(&card.id);
-        filter.held_back(card, counts).is_some() && filter.stopped_by(card, counts).is_none()
-    };
-    views.cards.iter().filter(held_back).count()
 }
 
 /// The cards that pass the filters and are not held back; counts those that are.

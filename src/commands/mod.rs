@@ -26,6 +26,8 @@ pub mod repair;
 pub mod revert_backport;
 pub mod review;
 pub mod schema;
+mod search;
+mod shelf;
 pub mod show;
 pub mod signal;
 pub mod status;

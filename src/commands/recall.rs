@@ -44,7 +44,9 @@ impl Source {
         Source::load("global", &global_store(ctx))
     }
 
-    fn load(name: &'static str, store: &Store) -> Result<Source> {
+    /// # Errors
+    /// When a log cannot be read.
+    pub fn load(name: &'static str, store: &Store) -> Result<Source> {
         if store.purge_key().is_some() {
             let snapshot = super::Snapshot::load_cards(store)?;
             return Ok(Source {
@@ -158,6 +160,24 @@ impl<'a> Filter<'a> {
             }
         }
         None
+    }
+
+    /// Whether nothing is filtered but what is held back.
+    pub fn is_open(&self) -> bool {
+        let blank =
+            |text: &Option<String>| text.as_deref().is_none_or(|text| text.trim().is_empty());
+        let args = self.args;
+        blank(&args.skill)
+            && blank(&args.tag)
+            && args.scope.is_none()
+            && self.statuses.is_empty()
+            && self.since.is_none()
+    }
+
+    /// Whether a card passes the filters and is held back.
+    pub fn hides(&self, card: &CardView<'_>, totals: &Totals) -> bool {
+        let counts = totals.card(&card.id);
+        self.held_back(card, counts).is_some() && self.stopped_by(card, counts).is_none()
     }
 
     /// Whether a card passes the filters and is not held back.

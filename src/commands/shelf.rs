@@ -12,9 +12,9 @@ use crate::domain::score::{Counts, Totals};
 use crate::domain::time::Timestamp;
 use crate::domain::view::{self, CardView, CardViews};
 use crate::rank::{Doc, Library, Passage, Statistics};
-use crate::store::Store;
 use crate::store::index::segment::{Segment, mark};
 use crate::store::index::{self, IndexedLog};
+use crate::store::{Logs, Store};
 
 /// The logs of a store that searching needs, by way of its index.
 pub struct Indexed {
@@ -49,14 +49,19 @@ impl Indexed {
 
     /// The cards behind the segments.
     pub fn tail(&self) -> CardViews<'_> {
-        view::fold_part(&self.cards.tail, self.cards.tail_line, self.cards.records() as usize)
+        view::fold_part(
+            &self.cards.tail,
+            self.cards.tail_line,
+            self.cards.records() as usize,
+        )
     }
 
     /// What was wrong with the lines, in the order of the logs.
     pub fn diagnostics(&self, tail: &CardViews<'_>) -> Vec<Diagnostic> {
         let all = self.diagnostics.iter().chain(&tail.diagnostics);
-        let (cards, signals): (Vec<_>, Vec<_>) =
-            all.cloned().partition(|found| found.file == LogKind::Cards.file_name());
+        let (cards, signals): (Vec<_>, Vec<_>) = all
+            .cloned()
+            .partition(|found| found.file == LogKind::Cards.file_name());
         [cards, signals].concat()
     }
 
@@ -198,7 +203,10 @@ impl<'a> Shelf<'a> {
             }
         }
         let tail = self.tail.cards.iter();
-        hidden + tail.filter(|card| is_hidden(card, &self.indexed.counts(&card.id))).count()
+        hidden
+            + tail
+                .filter(|card| is_hidden(card, &self.indexed.counts(&card.id)))
+                .count()
     }
 }
 
@@ -256,7 +264,9 @@ impl Library for Shelf<'_> {
             let length = |record: u32| {
                 let start = record as usize * 4;
                 let bytes = lengths.get(start..start + 4);
-                bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes)
+                bytes
+                    .and_then(|bytes| bytes.try_into().ok())
+                    .map_or(0, u32::from_le_bytes)
             };
             let dead = &self.dead[at];
             segment.postings(place, |record, count| {
@@ -266,7 +276,9 @@ impl Library for Shelf<'_> {
             });
         }
         let first = self.first_of_tail();
-        self.statistics.postings(term, |card, count, length| visit(first + card, count, length));
+        self.statistics.postings(term, |card, count, length| {
+            visit(first + card, count, length)
+        });
     }
 
     fn terms(&self, mut visit: impl FnMut(&str)) {

@@ -573,6 +573,7 @@ fn surroundings() -> Ctx {
         width: 100,
         color: false,
         agent: Vec::new(),
+        index_from: None,
         lock_wait: Duration::ZERO,
     }
 }

@@ -148,7 +148,10 @@ impl IndexedLog {
 
     /// The segment a record is in, and its number there.
     pub fn at(&self, record: u32) -> Option<(usize, u32)> {
-        let at = self.bases.partition_point(|base| *base <= record).checked_sub(1)?;
+        let at = self
+            .bases
+            .partition_point(|base| *base <= record)
+            .checked_sub(1)?;
         (at < self.segments.len()).then(|| (at, record - self.bases[at]))
     }
 

@@ -1,0 +1,146 @@
+//! Putting a question to a store: by way of its index where there is one that fits, else to all of its cards.
+
+use std::collections::HashSet;
+
+use super::recall::{self, Filter, Source};
+use super::{library, shelf};
+use crate::ctx::Ctx;
+use crate::domain::fold::Diagnostic;
+use crate::domain::record::Record;
+use crate::error::Result;
+use crate::rank::{self, Hit, Library, Options, Query};
+use crate::store::Store;
+
+/// What is asked of a store.
+pub struct Question<'a> {
+    pub query: &'a Query,
+    pub options: Options,
+    pub filter: &'a Filter<'a>,
+    /// Of how many hits the cards themselves are wanted.
+    pub limit: usize,
+}
+
+/// What a store answers.
+pub struct Answers {
+    /// `project` or `global`.
+    pub store: &'static str,
+    /// Those with thin evidence after the others, else best first.
+    pub hits: Vec<Hit>,
+    /// The cards of the first hits, with their scores.
+    pub cards: Vec<(Record, i64)>,
+    /// Cards that pass the filters and are held back.
+    pub hidden: usize,
+    /// Whether the store holds no card at all.
+    pub is_empty: bool,
+    pub diagnostics: Vec<Diagnostic>,
+    /// Tells the cards of this store.
+    known: Known,
+}
+
+enum Known {
+    Listed(HashSet<String>),
+    Indexed(Box<shelf::Indexed>),
+}
+
+impl Answers {
+    /// Whether a card is one of this store.
+    pub fn knows(&self, id: &str) -> bool {
+        match &self.known {
+            Known::Listed(ids) => ids.contains(id),
+            Known::Indexed(indexed) => indexed.has(&indexed.tail(), id),
+        }
+    }
+}
+
+/// Puts a question to a store; cards that `is_known` says are of another one are left out.
+///
+/// # Errors
+/// When a log cannot be read.
+pub fn search(
+    ctx: &Ctx,
+    name: &'static str,
+    store: &Store,
+    question: &Question<'_>,
+    is_known: &dyn Fn(&str) -> bool,
+) -> Result<Answers> {
+    library::make_ready(ctx, store);
+    if let Some(indexed) = shelf::Indexed::open(ctx, store)
+        && let Some(answers) = search_index(ctx, name, indexed, question, is_known)
+    {
+        return Ok(answers);
+    }
+    search_all(ctx, name, store, question, is_known)
+}
+
+/// `None` when the index turns out not to be reliable.
+fn search_index(
+    ctx: &Ctx,
+    name: &'static str,
+    indexed: shelf::Indexed,
+    question: &Question<'_>,
+    is_known: &dyn Fn(&str) -> bool,
+) -> Option<Answers> {
+    let tail = indexed.tail();
+    let shelf = shelf::Shelf::new(&indexed, &tail, ctx.now, |card, counts| {
+        !is_known(&card.id) && question.filter.serves(card, counts)
+    });
+    let hits = ranked(&shelf, question);
+    let shown = hits.iter().take(question.limit);
+    let cards = shown
+        .map(|hit| shelf.record(hit.index as u32))
+        .collect::<Option<_>>()?;
+    let hidden = shelf.hidden(question.filter);
+    let is_empty = shelf.cards() == 0;
+    let diagnostics = indexed.diagnostics(&tail);
+    drop(shelf);
+    drop(tail);
+    (!indexed.is_doubtful()).then(|| Answers {
+        store: name,
+        hits,
+        cards,
+        hidden,
+        is_empty,
+        diagnostics,
+        known: Known::Indexed(Box::new(indexed)),
+    })
+}
+
+fn search_all(
+    ctx: &Ctx,
+    name: &'static str,
+    store: &Store,
+    question: &Question<'_>,
+    is_known: &dyn Fn(&str) -> bool,
+) -> Result<Answers> {
+    let source = Source::load(name, store)?;
+    let views = source.views();
+    let totals = &source.totals;
+    let filter = question.filter;
+    let shelf = recall::Shelf::new(&views.cards, totals, ctx.now, |card| {
+        !is_known(&card.id) && filter.serves(card, totals.card(&card.id))
+    });
+    let hits = ranked(&shelf, question);
+    let shown = hits
+        .iter()
+        .take(question.limit)
+        .map(|hit| &views.cards[hit.index]);
+    let cards = shown
+        .map(|card| (card.record(), totals.card(&card.id).score()))
+        .collect();
+    let held_back = |card: &&_| filter.hides(card, totals);
+    Ok(Answers {
+        store: name,
+        hits,
+        cards,
+        hidden: views.cards.iter().filter(held_back).count(),
+        is_empty: views.cards.is_empty(),
+        diagnostics: views.diagnostics.clone(),
+        known: Known::Listed(views.cards.iter().map(|card| card.id.to_string()).collect()),
+    })
+}
+
+fn ranked(library: &impl Library, question: &Question<'_>) -> Vec<Hit> {
+    let mut hits = rank::search(library, question.query, &question.options).hits;
+    hits.sort_by_key(|hit| hit.weak);
+    hits
+}
