@@ -494,7 +494,7 @@ pub fn standings(rest: &Rest, tail: &Totals) -> HashMap<u64, Standing> {
         }
     };
     for segment in rest.signals.segments() {
-        segment.tallies(|hash, _, tally| add(hash, &tally));
+        segment.tallies(|hash, tally| add(hash, &tally));
     }
     for (id, tally) in tail.items() {
         add(store_index::id_hash(id), tally);

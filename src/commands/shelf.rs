@@ -1,7 +1,7 @@
 //! The cards of a store that has an index, as the ranking sees them: the segments and what stands behind them.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::recall::{self, Filter};
 use crate::ctx::Ctx;
@@ -107,6 +107,8 @@ pub struct Shelf<'a> {
     /// Superseded records of each segment, those that the tail supersedes among them; empty where there is none.
     dead: Vec<Vec<u8>>,
     cards: usize,
+    /// Indexed cards that are retired or superseded by others.
+    retired: usize,
     total_length: u64,
     now: Timestamp,
     may_show: Box<dyn Fn(&CardView<'_>, &Counts) -> bool + 'a>,
@@ -123,10 +125,12 @@ impl<'a> Shelf<'a> {
         let log = &indexed.cards;
         let mut statistics = Statistics::with_room(tail.cards.len());
         let mut cards = tail.cards.len();
+        let mut retired = 0;
         let mut total_length = 0;
         let mut dead: Vec<Vec<u8>> = log.segments().iter().map(dead_of).collect();
         for segment in log.segments() {
             cards += segment.info.live as usize;
+            retired += segment.info.retired as usize;
             total_length += segment.info.live_tokens;
         }
         for card in &tail.cards {
@@ -135,9 +139,11 @@ impl<'a> Shelf<'a> {
                 if dead[at].is_empty() {
                     dead[at] = log.segments()[at].dead();
                 }
+                let segment = &log.segments()[at];
                 mark(&mut dead[at], record);
                 cards -= 1;
-                total_length -= u64::from(log.segments()[at].lengths().u32(record as usize));
+                retired -= usize::from(!Facts(segment.facts_of(record)).is_standing());
+                total_length -= u64::from(segment.lengths().u32(record as usize));
             }
         }
         Shelf {
@@ -147,6 +153,7 @@ impl<'a> Shelf<'a> {
             statistics,
             dead,
             cards,
+            retired,
             now,
             may_show: Box::new(may_show),
         }
@@ -182,31 +189,38 @@ impl<'a> Shelf<'a> {
         }
         let log = &self.indexed.cards;
         let quarantined = self.indexed.quarantined();
-        let held: BTreeMap<u32, ()> = quarantined
-            .iter()
-            .filter_map(|id| Some((log.current(id)?, ())))
-            .collect();
+        let quarantined = quarantined.iter().filter_map(|id| log.current(id));
+        let quarantined: BTreeSet<u32> =
+            quarantined.filter(|record| self.is_live(*record)).collect();
         let is_hidden = |card: &CardView<'_>, counts: &Counts| {
             filter.held_back(card, counts).is_some() && filter.stopped_by(card, counts).is_none()
         };
+        let stands = |record: &u32| Facts(log.facts_of(*record)).is_standing();
+        let tail = self.tail.cards.iter();
+        let in_tail = tail
+            .filter(|card| is_hidden(card, &self.indexed.counts(&card.id)))
+            .count();
+        if filter.is_open() {
+            // What is retired was counted when the segments were made.
+            return self.retired
+                + quarantined.iter().filter(|record| stands(record)).count()
+                + in_tail;
+        }
         let mut hidden = 0;
         for (at, segment) in log.segments().iter().enumerate() {
-            for (record, facts) in (0_u32..).zip(segment.facts()) {
-                let number = log.base(at) + record;
-                let back = !Facts(facts).is_standing() || held.contains_key(&number);
-                if !back || self.is_dead(at, record) {
-                    continue;
+            for (record, facts) in (log.base(at)..).zip(segment.facts()) {
+                let is_back = !Facts(facts).is_standing() || quarantined.contains(&record);
+                if is_back && self.is_live(record) {
+                    hidden += usize::from(self.with(record, is_hidden).unwrap_or_default());
                 }
-                // Without filters its facts are enough.
-                let counts = filter.is_open() || self.with(number, is_hidden).unwrap_or_default();
-                hidden += usize::from(counts);
             }
         }
-        let tail = self.tail.cards.iter();
-        hidden
-            + tail
-                .filter(|card| is_hidden(card, &self.indexed.counts(&card.id)))
-                .count()
+        hidden + in_tail
+    }
+
+    fn is_live(&self, record: u32) -> bool {
+        let place = self.indexed.cards.at(record);
+        place.is_some_and(|(at, record)| !self.is_dead(at, record))
     }
 }
 
@@ -233,6 +247,14 @@ impl Library for Shelf<'_> {
 
     fn expect(&self, terms: &[&str]) {
         self.statistics.expect(terms);
+        let log = &self.indexed.cards;
+        for (at, place) in terms.iter().flat_map(|term| log.term(term)) {
+            log.segments()[at].expect(place);
+        }
+    }
+
+    fn expect_cards(&self, cards: &[u32]) {
+        self.indexed.cards.expect(cards);
     }
 
     fn holders(&self, term: &str) -> usize {

@@ -17,7 +17,8 @@ pub fn v1_key(map: &Map<String, Value>) -> String {
     Keys::of(map).v1
 }
 
-/// The hashes under which an index finds what [`KeyTable::find`] may compare a record with: XXH3-64 of its keys.
+/// The hashes under which an index finds what [`KeyTable::find`] may compare a record with: XXH3-64 of its keys,
+/// seeded by their kind.
 pub fn key_hashes(map: &Map<String, Value>) -> Vec<u64> {
     Keys::of(map).hashes()
 }
@@ -29,20 +30,24 @@ pub fn plain_key_hashes(title: &str, when: &str, skill: &str) -> Vec<u64> {
     let skill = known_skill(skill);
     let loose = format!("{}|{}", loose_text(&title), loose_text(&when));
     let v1 = without_outer_bars(format!("{skill}|{title}|{when}"));
-    vec![key_hash("exact", &v1), key_hash("loose", &loose)]
+    vec![key_hash(EXACT, &v1), key_hash(LOOSE, &loose)]
 }
 
 /// The hashes of all keys by which [`KeyTable::find`] looks a record up.
 pub fn wanted_hashes(map: &Map<String, Value>) -> Vec<u64> {
     let keys = Keys::of(map);
     let mut hashes = keys.hashes();
-    hashes.push(key_hash("exact", &keys.legacy));
+    hashes.push(key_hash(EXACT, &keys.legacy));
     hashes
 }
 
-fn key_hash(kind: &str, key: &str) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(format!("{kind}:{key}").as_bytes())
+fn key_hash(kind: u64, key: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64_with_seed(key.as_bytes(), kind)
 }
+
+/// Seeds that keep the kinds of keys apart.
+const EXACT: u64 = 1;
+const LOOSE: u64 = 2;
 
 /// A folded skill, or nothing for one that says nothing.
 fn known_skill(skill: String) -> String {
@@ -89,8 +94,8 @@ impl Keys {
     }
 
     fn hashes(&self) -> Vec<u64> {
-        let exact = self.is_named().then(|| key_hash("exact", &self.v1));
-        let loose = self.loose.as_deref().map(|key| key_hash("loose", key));
+        let exact = self.is_named().then(|| key_hash(EXACT, &self.v1));
+        let loose = self.loose.as_deref().map(|key| key_hash(LOOSE, key));
         exact.into_iter().chain(loose).collect()
     }
 
@@ -115,20 +120,55 @@ fn part(map: &Map<String, Value>, key: &str) -> String {
     }
 }
 
-/// Words between which order tells: with one of these a text is not a bag of words.
-const DIRECTIONS: [&str; 20] = [
-    "to", "from", "into", "before", "after", "than", "over", "under", "instead", "of", "not", "no",
-    "without", "when", "if", "unless", "until", "by", "via", "rather",
-];
+/// Whether order tells around a word: with one of these a text is not a bag of words.
+fn is_direction(word: &str) -> bool {
+    matches!(
+        word,
+        "to" | "from"
+            | "into"
+            | "before"
+            | "after"
+            | "than"
+            | "over"
+            | "under"
+            | "instead"
+            | "of"
+            | "not"
+            | "no"
+            | "without"
+            | "when"
+            | "if"
+            | "unless"
+            | "until"
+            | "by"
+            | "via"
+            | "rather"
+    )
+}
 
 /// The words of a text, folded; in alphabetical order where their order does not tell.
 pub fn loose_text(text: &str) -> String {
     let folded = comparison_key(text);
-    let mut words: Vec<&str> = folded
-        .split(|character: char| !character.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .collect();
-    if words.len() >= 3 && !words.iter().any(|word| DIRECTIONS.contains(word)) {
+    let mut words: Vec<&str> = Vec::with_capacity(8);
+    if folded.is_ascii() {
+        let bytes = folded.as_bytes();
+        let mut start = 0;
+        for (at, byte) in bytes.iter().enumerate() {
+            if !byte.is_ascii_alphanumeric() {
+                if at > start {
+                    words.push(&folded[start..at]);
+                }
+                start = at + 1;
+            }
+        }
+        if start < bytes.len() {
+            words.push(&folded[start..]);
+        }
+    } else {
+        let parts = folded.split(|character: char| !character.is_alphanumeric());
+        words.extend(parts.filter(|word| !word.is_empty()));
+    }
+    if words.len() >= 3 && !words.iter().any(|word| is_direction(word)) {
         words.sort_unstable();
     }
     words.join(" ")

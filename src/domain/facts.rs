@@ -21,6 +21,10 @@ const CARD_STATUSES: [CardStatus; 5] = [
     CardStatus::Backported,
 ];
 
+/// Places of the retired ones among them.
+const REJECTED: u32 = 2;
+const DEPRECATED: u32 = 3;
+
 const RECOMMENDATION_STATUSES: [RecommendationStatus; 6] = [
     RecommendationStatus::Proposed,
     RecommendationStatus::Accepted,
@@ -64,7 +68,8 @@ impl Facts {
 
     /// Whether a card is served to those who do not ask for retired ones, quarantine aside.
     pub fn is_standing(self) -> bool {
-        !self.card_status().is_retired() && !self.is_superseded()
+        let retired = [REJECTED, DEPRECATED].contains(&(self.0 & STATUS));
+        !retired && !self.is_superseded()
     }
 
     pub fn recommendation_status(self) -> RecommendationStatus {
@@ -88,7 +93,7 @@ fn with_scope(facts: u32, scope: Scope) -> u32 {
 }
 
 /// The facts of a card.
-pub fn of_card(card: &CardView<'_>, shareable: bool) -> Facts {
+pub fn of_card(card: &CardView<'_>) -> Facts {
     let at = CARD_STATUSES
         .iter()
         .position(|status| *status == card.status);
@@ -96,7 +101,7 @@ pub fn of_card(card: &CardView<'_>, shareable: bool) -> Facts {
     if card.is_superseded {
         facts |= SUPERSEDED;
     }
-    if shareable {
+    if card.is_shareable {
         facts |= SHAREABLE;
     }
     Facts(with_scope(facts, card.scope))
@@ -143,4 +148,19 @@ pub fn age_days(micros: i64, now: Timestamp) -> Option<i64> {
         let span = now.moment().timestamp_micros().saturating_sub(micros);
         (span / 1_000_000).max(0) / 86_400
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retired_ones_do_not_stand() {
+        for (at, status) in CARD_STATUSES.iter().enumerate() {
+            let facts = Facts(at as u32);
+            assert_eq!(facts.card_status(), *status);
+            assert_eq!(facts.is_standing(), !status.is_retired());
+            assert!(!Facts(at as u32 | SUPERSEDED).is_standing());
+        }
+    }
 }

@@ -190,6 +190,17 @@ pub fn add_signals<'a>(
     diagnostics
 }
 
+/// The id of a line that has one in plain form: the same as reading the whole line would give.
+pub fn plain_id(line: &[u8]) -> Option<&str> {
+    #[derive(serde::Deserialize)]
+    struct PlainId<'a> {
+        id: &'a str,
+    }
+    let text = std::str::from_utf8(line).ok().filter(|_| is_plain(line))?;
+    let id = serde_json::from_str::<PlainId<'_>>(text).ok()?.id;
+    (!id.is_empty() && id.trim() == id).then_some(id)
+}
+
 /// Deepest nesting that a short reading of a line may pass over.
 const PLAIN_OPENINGS: usize = 100;
 

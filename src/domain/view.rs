@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde::de::{self, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::Value;
 
+use super::equivalence;
 use super::fold::{self, Diagnostic, LogKind};
 use super::json;
 use super::normal::{CardStatus, Scope};
@@ -20,7 +21,19 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Text, or a list of texts. Anything else makes the line one for the general reader.
 #[derive(Debug, Clone, Default, PartialEq)]
-struct Texts<'a>(Vec<Cow<'a, str>>);
+struct Texts<'a> {
+    all: Vec<Cow<'a, str>>,
+    is_list: bool,
+}
+
+impl<'a> Texts<'a> {
+    fn one(text: Cow<'a, str>) -> Self {
+        Texts {
+            all: vec![text],
+            is_list: false,
+        }
+    }
+}
 
 impl<'de: 'a, 'a> Deserialize<'de> for Texts<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -33,11 +46,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Texts<'a> {
             }
 
             fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Texts(vec![Cow::Borrowed(text)]))
+                Ok(Texts::one(Cow::Borrowed(text)))
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Texts(vec![Cow::Owned(text.to_owned())]))
+                Ok(Texts::one(Cow::Owned(text.to_owned())))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
@@ -45,7 +58,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Texts<'a> {
                 while let Some(Text(text)) = items.next_element::<Text<'de>>()? {
                     texts.push(text);
                 }
-                Ok(Texts(texts))
+                Ok(Texts {
+                    all: texts,
+                    is_list: true,
+                })
             }
         }
         deserializer.deserialize_any(OneOrMany)
@@ -85,6 +101,10 @@ struct PlainCard<'a> {
     asks: Texts<'a>,
     #[serde(borrow, default)]
     not_for: Texts<'a>,
+    #[serde(default)]
+    key: Option<IgnoredAny>,
+    #[serde(default)]
+    shareable: Option<bool>,
 }
 
 /// The fields a card is searched by, in reading order.
@@ -122,10 +142,34 @@ pub struct CardView<'a> {
     pub texts: Vec<(usize, Cow<'a, str>)>,
     /// Position of the line among all records of the log, from 0.
     pub position: usize,
+    pub is_shareable: bool,
+    /// Hashes of the equivalence keys.
+    keys: Keys,
     source: Source<'a>,
 }
 
+/// How the equivalence keys of a card are found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Keys {
+    /// From title, situation and skill, which are text.
+    Plain,
+    /// From the whole record.
+    Record,
+}
+
 impl CardView<'_> {
+    /// Hashes of the keys by which an equivalent capture finds the card.
+    pub fn key_hashes(&self) -> Vec<u64> {
+        let text = |field: usize| {
+            let own = self.texts.iter().find(|(own, _)| *own == field);
+            own.map_or("", |(_, text)| text.as_ref())
+        };
+        match self.keys {
+            Keys::Plain => equivalence::plain_key_hashes(text(0), text(1), &self.skill),
+            Keys::Record => equivalence::key_hashes(&self.record().0),
+        }
+    }
+
     /// The whole record.
     pub fn record(&self) -> Record {
         match &self.source {
@@ -241,12 +285,19 @@ fn plain_view(line: &str) -> Option<CardView<'_>> {
         return None;
     }
     let skill = plain.primary_skill.0;
-    let searched = Texts(
-        Some(skill.clone())
-            .filter(|skill| !skill.is_empty())
-            .into_iter()
-            .collect(),
-    );
+    let searched = if skill.is_empty() {
+        Texts::default()
+    } else {
+        Texts::one(skill.clone())
+    };
+    let is_blank = |texts: &Texts<'_>| texts.all.iter().all(|text| text.trim().is_empty());
+    let is_named = !is_blank(&plain.title) || !is_blank(&plain.when_to_use);
+    let is_text = !plain.title.is_list && !plain.when_to_use.is_list;
+    let keys = if is_named && is_text && plain.key.is_none() {
+        Keys::Plain
+    } else {
+        Keys::Record
+    };
     let fields = [
         plain.title,
         plain.when_to_use,
@@ -260,14 +311,14 @@ fn plain_view(line: &str) -> Option<CardView<'_>> {
         plain.not_for,
     ];
     let tags = fields[4]
-        .0
+        .all
         .iter()
         .filter(|tag| !tag.trim().is_empty())
         .cloned()
         .collect();
     let mut texts = Vec::with_capacity(16);
     for (field, list) in fields.into_iter().enumerate() {
-        texts.extend(list.0.into_iter().map(|text| (field, text)));
+        texts.extend(list.all.into_iter().map(|text| (field, text)));
     }
     let value = |text: &Text<'_>| Some(Value::from(text.0.as_ref())).filter(|_| !text.0.is_empty());
     Some(CardView {
@@ -280,6 +331,8 @@ fn plain_view(line: &str) -> Option<CardView<'_>> {
         tags,
         texts,
         position: 0,
+        is_shareable: plain.shareable.unwrap_or_default(),
+        keys,
         source: Source::Line(line),
     })
 }
@@ -308,6 +361,8 @@ fn view_of(id: String, record: Record) -> CardView<'static> {
         tags: record.list("tags").into_iter().map(Cow::Owned).collect(),
         texts,
         position: 0,
+        is_shareable: record.flag("shareable"),
+        keys: Keys::Record,
         source: Source::Record(record),
     }
 }
@@ -352,7 +407,7 @@ mod tests {
                     view.scope,
                     view.is_superseded,
                     view.skill.to_string(),
-                    view.position,
+                    (view.position, view.is_shareable, view.key_hashes()),
                     view.tags
                         .iter()
                         .map(ToString::to_string)

@@ -489,6 +489,7 @@ fn walk<L: Library>(library: &L, mut cards: Vec<u32>, found: &mut Found, options
             rest.select_nth_unstable_by(size, order);
         }
         rest[..size].sort_unstable_by(order);
+        library.expect_cards(&rest[..size]);
         for &card in &rest[..size] {
             let full = found.candidates.len() >= tuning.candidates;
             if full && !options.keep_unlikely {

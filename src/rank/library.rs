@@ -24,6 +24,9 @@ pub trait Library {
     /// These terms will be asked for: a hint for libraries that look several up at once.
     fn expect(&self, _terms: &[&str]) {}
 
+    /// These cards will be asked for: a hint for libraries that fetch several at once.
+    fn expect_cards(&self, _cards: &[u32]) {}
+
     /// Number of cards that hold a term (a stem).
     fn holders(&self, term: &str) -> usize;
 

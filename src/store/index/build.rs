@@ -6,14 +6,14 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::container::Written;
 use super::manifest::{self, Chain, Manifest, Stamp};
 use super::segment::{self, Builder, Entry, Segment, SegmentInfo};
 use super::{IndexedLog, KINDS, folder};
 use crate::domain::equivalence;
-use crate::domain::facts;
+use crate::domain::facts::{self, Facts};
 use crate::domain::fold::{self, LogKind};
 use crate::domain::score::Totals;
 use crate::domain::view::{self, CardView};
@@ -240,7 +240,8 @@ fn extend(
         let made = make(kind, &bytes, start, chain.lines() as usize + 1, analyze);
         let mut info = SegmentInfo {
             file: manifest.new_name(kind, "seg"),
-            fingerprint: made.fingerprint,
+            fingerprint: made.file.fingerprint,
+            hot: made.file.hot,
             start,
             end: start + made.covered,
             content: xxh3_64(&bytes[..made.covered as usize]),
@@ -249,9 +250,10 @@ fn extend(
             records: made.records,
             live: made.records,
             live_tokens: made.tokens,
+            retired: made.retired,
             dead: None,
         };
-        write_new(&folder.join(&info.file), &made.file)?;
+        write_new(&folder.join(&info.file), &made.file.bytes)?;
         drop(bytes);
         if matches!(kind, LogKind::Cards | LogKind::Recommendations) {
             bury(store, kind, &mut chain, &mut info, &made, manifest)?;
@@ -265,16 +267,17 @@ fn extend(
 
 /// A segment as it was made of a range.
 struct Made {
-    file: Vec<u8>,
-    fingerprint: u64,
+    file: Written,
     covered: u64,
     lines: u64,
     records: u32,
     tokens: u64,
+    /// Cards that are not served.
+    retired: u32,
     /// The last record of each id.
     latest: HashMap<String, u32>,
-    /// Records that a later one of the range took the place of, with their tokens.
-    superseded: Vec<(u32, u32)>,
+    /// Records that a later one of the range took the place of, with their tokens and whether they are not served.
+    superseded: Vec<(u32, u32, bool)>,
 }
 
 /// Marks what the new segment supersedes, in itself and in those before.
@@ -306,7 +309,11 @@ fn bury(
             for record in records {
                 if segment::mark(&mut dead, record) {
                     target.live -= 1;
-                    target.live_tokens -= u64::from(segment.length_of(record));
+                    if kind == LogKind::Cards {
+                        let facts = Facts(segment.facts_of(record));
+                        target.live_tokens -= u64::from(segment.length_of(record));
+                        target.retired -= u32::from(!facts.is_standing());
+                    }
                 }
             }
             target.dead = Some(write_dead(&folder, kind, manifest, &dead)?);
@@ -321,10 +328,11 @@ fn bury(
     }
     if !made.superseded.is_empty() {
         let mut dead = vec![0; (made.records as usize).div_ceil(8)];
-        for (record, tokens) in &made.superseded {
+        for (record, tokens, retired) in &made.superseded {
             segment::mark(&mut dead, *record);
             info.live -= 1;
             info.live_tokens -= u64::from(*tokens);
+            info.retired -= u32::from(*retired);
         }
         info.dead = Some(write_dead(&folder, kind, manifest, &dead)?);
     }
@@ -379,12 +387,12 @@ fn make(
     analyze.clear();
     let mut builder = Builder::new(start);
     let mut made = Made {
-        file: Vec::new(),
-        fingerprint: 0,
+        file: Written::default(),
         covered: 0,
         lines: 0,
         records: 0,
         tokens: 0,
+        retired: 0,
         latest: HashMap::new(),
         superseded: Vec::new(),
     };
@@ -403,10 +411,11 @@ fn make(
         fold::for_each_line(bytes, first_line, |_, _, _| made.lines += 1);
         made.records = builder.records();
         let items: Vec<_> = totals.items().collect();
-        (made.file, made.fingerprint) = builder.finish(|_| "", &items);
+        made.file = builder.finish(|_| "", &items);
         return made;
     }
-    let mut lengths: Vec<u32> = Vec::new();
+    // Of each card: its tokens, and whether it is not served.
+    let mut counted: Vec<(u32, bool)> = Vec::new();
     fold::for_each_line(bytes, first_line, |number, line, terminated| {
         if builder.records() >= MOST_RECORDS {
             return;
@@ -425,40 +434,28 @@ fn make(
                 times,
             });
             if let Some(before) = made.latest.insert(id.to_owned(), record) {
-                made.superseded.push((before, 0));
+                made.superseded.push((before, 0, false));
             }
             record
         };
         if kind == LogKind::Cards {
             let (views, found) = view::of_line(number, line, terminated);
             builder.diagnose(found);
-            let plain = (views.len() == 1)
-                .then(|| std::str::from_utf8(line).ok().and_then(plain_card))
-                .flatten();
             for card in &views {
-                let whole = plain.is_none().then(|| card.record());
-                let keys = match (&plain, &whole) {
-                    (Some(plain), _) => plain.keys(),
-                    (None, Some(record)) => equivalence::key_hashes(&record.0),
-                    (None, None) => Vec::new(),
-                };
-                let shareable = match (&plain, &whole) {
-                    (Some(plain), _) => plain.shareable.unwrap_or_default(),
-                    (None, Some(record)) => record.flag("shareable"),
-                    (None, None) => false,
-                };
-                let record = add(
-                    &mut builder,
-                    &card.id,
-                    &keys,
-                    facts::of_card(card, shareable).0,
-                    None,
-                );
+                let facts = facts::of_card(card);
+                let record = add(&mut builder, &card.id, &card.key_hashes(), facts.0, None);
                 let (length, terms) = analyze.card(card);
                 builder.add_terms(record, length, terms);
                 made.tokens += u64::from(length);
-                lengths.push(length);
+                made.retired += u32::from(!facts.is_standing());
+                counted.push((length, !facts.is_standing()));
             }
+            return;
+        }
+        if kind == LogKind::Events
+            && let Some(id) = fold::plain_id(line)
+        {
+            add(&mut builder, id, &[], 0, None);
             return;
         }
         let (entries, found) = fold::entries_of_line(kind, number, line, terminated);
@@ -480,43 +477,12 @@ fn make(
         let rest = &bytes[made.covered as usize..];
         made.covered + if rest.starts_with(b"\r\n") { 2 } else { 1 }
     };
-    for (record, tokens) in &mut made.superseded {
-        *tokens = lengths.get(*record as usize).copied().unwrap_or_default();
+    for (record, tokens, retired) in &mut made.superseded {
+        (*tokens, *retired) = counted.get(*record as usize).copied().unwrap_or_default();
     }
     made.records = builder.records();
-    (made.file, made.fingerprint) = builder.finish(|term| analyze.term(term), &[]);
+    made.file = builder.finish(|term| analyze.term(term), &[]);
     made
-}
-
-/// What the equivalence keys of a card are made of, in its plain form.
-#[derive(Deserialize)]
-struct PlainCard<'a> {
-    #[serde(borrow)]
-    title: Option<std::borrow::Cow<'a, str>>,
-    #[serde(borrow)]
-    when_to_use: Option<std::borrow::Cow<'a, str>>,
-    #[serde(borrow)]
-    primary_skill: Option<std::borrow::Cow<'a, str>>,
-    key: Option<serde::de::IgnoredAny>,
-    shareable: Option<bool>,
-}
-
-fn plain_card(line: &str) -> Option<PlainCard<'_>> {
-    let card: PlainCard<'_> = serde_json::from_str(line).ok()?;
-    let filled = |text: &Option<std::borrow::Cow<'_, str>>| {
-        text.as_deref().is_some_and(|text| !text.trim().is_empty())
-    };
-    (card.key.is_none() && (filled(&card.title) || filled(&card.when_to_use))).then_some(card)
-}
-
-impl PlainCard<'_> {
-    fn keys(&self) -> Vec<u64> {
-        equivalence::plain_key_hashes(
-            self.title.as_deref().unwrap_or_default(),
-            self.when_to_use.as_deref().unwrap_or_default(),
-            self.primary_skill.as_deref().unwrap_or_default(),
-        )
-    }
 }
 
 /// Notes that logs have grown by what this run appended to what it had found to hold, so that the next reader need not

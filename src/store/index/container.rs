@@ -10,7 +10,6 @@
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::ops::Range;
-use std::path::Path;
 
 use memmap2::Mmap;
 use xxhash_rust::xxh3::xxh3_64;
@@ -24,40 +23,69 @@ const ENTRY: usize = 3 * 8;
 /// Sections on their way into a file.
 #[derive(Default)]
 pub struct Writer {
-    bytes: Vec<u8>,
-    entries: Vec<(u64, usize, usize)>,
+    sections: Vec<(u64, Vec<u8>)>,
+    /// Sections that most readers need: they lie together at the end, before the checksums, and can be fetched at once.
+    hot: Vec<(u64, Vec<u8>)>,
+}
+
+/// A file of sections that is not written yet.
+#[derive(Debug, Default)]
+pub struct Written {
+    pub bytes: Vec<u8>,
+    /// By which the file is known.
+    pub fingerprint: u64,
+    /// Bytes at the end that most readers need.
+    pub hot: u64,
 }
 
 impl Writer {
     /// Adds a section.
-    pub fn section(&mut self, tag: u64, content: &[u8]) {
-        let start = self.bytes.len().next_multiple_of(8);
-        self.bytes.resize(start, 0);
-        self.entries.push((tag, start, content.len()));
-        self.bytes.extend_from_slice(content);
+    pub fn section(&mut self, tag: u64, content: Vec<u8>) {
+        self.sections.push((tag, content));
     }
 
-    /// The bytes of the file, and the fingerprint by which it is known.
-    pub fn finish(self) -> (Vec<u8>, u64) {
-        let mut bytes = self.bytes;
+    /// Adds a section that most readers need.
+    pub fn hot_section(&mut self, tag: u64, content: Vec<u8>) {
+        self.hot.push((tag, content));
+    }
+
+    pub fn finish(self) -> Written {
+        let mut bytes: Vec<u8> = Vec::new();
+        let mut entries = Vec::new();
+        let cold = self.sections.len();
+        let mut hot_from = None;
+        for (number, (tag, content)) in self.sections.into_iter().chain(self.hot).enumerate() {
+            let start = bytes.len().next_multiple_of(8);
+            if number >= cold {
+                hot_from.get_or_insert(start);
+            }
+            bytes.resize(start, 0);
+            entries.push((tag, start, content.len()));
+            bytes.extend_from_slice(&content);
+        }
         bytes.resize(bytes.len().next_multiple_of(PAGE), 0);
         let checks_at = bytes.len();
         let checks: Vec<u32> = bytes.chunks(PAGE).map(check).collect();
         for sum in &checks {
             bytes.extend_from_slice(&sum.to_le_bytes());
         }
-        for (tag, offset, length) in &self.entries {
+        for (tag, offset, length) in &entries {
             for number in [*tag, *offset as u64, *length as u64] {
                 bytes.extend_from_slice(&number.to_le_bytes());
             }
         }
-        for number in [checks_at, checks.len(), self.entries.len()] {
+        for number in [checks_at, checks.len(), entries.len()] {
             bytes.extend_from_slice(&(number as u64).to_le_bytes());
         }
         let fingerprint = xxh3_64(&bytes[checks_at..]);
         bytes.extend_from_slice(&fingerprint.to_le_bytes());
         bytes.extend_from_slice(&MAGIC.to_le_bytes());
-        (bytes, fingerprint)
+        let hot = (bytes.len() - hot_from.unwrap_or(checks_at)) as u64;
+        Written {
+            bytes,
+            fingerprint,
+            hot,
+        }
     }
 }
 
@@ -76,9 +104,8 @@ pub struct Container {
 }
 
 impl Container {
-    /// Opens a file that must have this fingerprint; `None` when it is not there, not whole, or another one.
-    pub fn open(path: &Path, fingerprint: u64) -> Option<Container> {
-        let file = File::open(path).ok()?;
+    /// Maps a file that must have this fingerprint; `None` when it is not whole, or another one.
+    pub fn open(file: &File, fingerprint: u64) -> Option<Container> {
         if !file.metadata().ok()?.is_file() {
             return None;
         }
@@ -86,7 +113,7 @@ impl Container {
         // they are. A stranger who cuts the file short while it is mapped ends this process with SIGBUS; the file is
         // private to its owner, and every other damage is found by the checksums.
         #[expect(unsafe_code, reason = "mapping a file is unsafe by nature")]
-        let map = unsafe { Mmap::map(&file) }.ok()?;
+        let map = unsafe { Mmap::map(file) }.ok()?;
         let footer = map.len().checked_sub(FOOTER)?;
         let number = |at: usize| -> Option<u64> {
             Some(u64::from_le_bytes(map.get(at..at + 8)?.try_into().ok()?))
@@ -126,6 +153,23 @@ impl Container {
     /// Says that something read makes no sense.
     pub fn doubt(&self) {
         self.doubtful.set(true);
+    }
+
+    /// Says that these bytes will be read soon, so that the system fetches them all at once.
+    fn will_read(&self, range: &Range<usize>) {
+        // Only a hint: where it fails, reading is slower.
+        #[cfg(unix)]
+        let _ = self
+            .map
+            .advise_range(memmap2::Advice::WillNeed, range.start, range.len());
+        #[cfg(not(unix))]
+        let _ = range;
+    }
+
+    /// Says that single places are read here and there, not what lies around them.
+    pub fn expect_single_places(&self) {
+        #[cfg(unix)]
+        let _ = self.map.advise(memmap2::Advice::Random);
     }
 
     /// A section; one that is not there is empty.
@@ -186,6 +230,15 @@ impl<'a> Section<'a> {
             return &[];
         }
         self.container.bytes(start..end)
+    }
+
+    /// Says that these bytes will be read soon.
+    pub fn expect(&self, range: &Range<usize>) {
+        let start = self.range.start.saturating_add(range.start);
+        let end = self.range.start.saturating_add(range.end);
+        if end <= self.range.end {
+            self.container.will_read(&(start..end));
+        }
     }
 
     /// All bytes of the section.
@@ -260,14 +313,16 @@ mod tests {
         let path = folder.path().join("x");
         let content: Vec<u8> = (0..10_000_u32).flat_map(u32::to_le_bytes).collect();
         let mut writer = Writer::default();
-        writer.section(7, b"abc");
-        writer.section(9, &content);
-        let (bytes, fingerprint) = writer.finish();
+        writer.hot_section(7, b"abc".to_vec());
+        writer.section(9, content.clone());
+        let Written {
+            bytes, fingerprint, ..
+        } = writer.finish();
         let read = |bytes: &[u8]| {
             std::fs::File::create(&path)
                 .and_then(|mut file| std::io::Write::write_all(&mut file, bytes))
                 .expect("written");
-            let container = Container::open(&path, fingerprint)?;
+            let container = Container::open(&File::open(&path).ok()?, fingerprint)?;
             let found = (
                 container.section(7).all().to_vec(),
                 container.section(9).all().to_vec(),

@@ -1,14 +1,16 @@
 //! One range of a log, indexed: what is needed to find records by id, by equivalence key and by the words they hold
 //! without reading the range. Records are known by their number within the range; their text stays in the log.
 
+use std::fs::File;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::container::{Container, Section, Writer, put_varint, take_bytes, take_varint};
+use super::container::{Container, Section, Writer, Written, put_varint, take_bytes, take_varint};
 use crate::domain::fold::{Diagnostic, LogKind, Problem};
 use crate::domain::score::Tally;
+use crate::domain::time::Timestamp;
 
 /// Offset of each record's line from the start of the range.
 const LINES: u64 = 1;
@@ -37,12 +39,15 @@ const ITEM_HASHES: u64 = 12;
 const ITEM_LOW_HALVES: u64 = 18;
 const ITEM_ROWS: u64 = 13;
 const ROWS: u64 = 14;
-/// Places in the table of items that were quarantined or released.
+/// Items that were quarantined or released, as JSON: id, and whether it is quarantined.
 const DECIDED: u64 = 19;
 /// What was wrong with the lines of the range, as JSON.
 const DIAGNOSTICS: u64 = 15;
 /// Two moments per record, in microseconds since 1970.
 const TIMES: u64 = 16;
+
+/// With less than this to fetch, asking for it ahead gains nothing.
+const LARGE: u64 = 256 * 1024;
 
 /// The hash of an id as [`Segment::ids`] and [`Segment::tallies`] give it.
 pub fn id_hash(id: &str) -> u64 {
@@ -63,6 +68,8 @@ fn short_hash(text: &str) -> u32 {
 pub struct SegmentInfo {
     pub file: String,
     pub fingerprint: u64,
+    /// Bytes at the end of the file that most readers need.
+    pub hot: u64,
     /// The bytes of the log it covers.
     pub start: u64,
     pub end: u64,
@@ -73,9 +80,11 @@ pub struct SegmentInfo {
     pub lines: u64,
     /// Records covered.
     pub records: u32,
-    /// Records that no later one of the same id took the place of, and the tokens in them.
+    /// Records that no later one of the same id took the place of, the tokens in them, and how many of them are cards
+    /// that are not served.
     pub live: u32,
     pub live_tokens: u64,
+    pub retired: u32,
     /// The file that tells which records were superseded by later ones, with its XXH3-64.
     pub dead: Option<(String, u64)>,
 }
@@ -169,50 +178,35 @@ impl Builder {
         self.diagnostics.extend(found);
     }
 
-    /// The bytes of the segment's file, and its fingerprint. `text` gives the term of a number, `items` what the
-    /// signals say.
+    /// The segment's file. `text` gives the term of a number, `items` what the signals say.
     pub fn finish<'t>(
         mut self,
         text: impl Fn(u32) -> &'t str,
         items: &[(&str, &Tally)],
-    ) -> (Vec<u8>, u64) {
+    ) -> Written {
         let mut writer = Writer::default();
-        let columns = |writer: &mut Writer, tag: u64, numbers: &mut dyn Iterator<Item = u32>| {
-            let bytes: Vec<u8> = numbers.flat_map(u32::to_le_bytes).collect();
-            writer.section(tag, &bytes);
-        };
-        columns(&mut writer, LINES, &mut self.lines.iter().copied());
-        for (table, hashes, records) in [
-            (&mut self.ids, ID_HASHES, ID_RECORDS),
-            (&mut self.keys, KEY_HASHES, KEY_RECORDS),
-        ] {
-            table.sort_unstable();
-            columns(
-                &mut writer,
-                hashes,
-                &mut table.iter().map(|(hash, _)| high_half(*hash)),
-            );
-            columns(
-                &mut writer,
-                records,
-                &mut table.iter().map(|(_, record)| *record),
-            );
-        }
-        columns(
-            &mut writer,
-            ID_LOW_HALVES,
-            &mut self.ids.iter().map(|(hash, _)| *hash as u32),
-        );
-        columns(&mut writer, ID_ENDS, &mut self.id_ends.iter().copied());
-        writer.section(ID_TEXTS, self.id_texts.as_bytes());
-        columns(&mut writer, FACTS, &mut self.facts.iter().copied());
-        if !self.lengths.is_empty() {
-            self.lengths.resize(self.lines.len(), 0);
-        }
-        columns(&mut writer, LENGTHS, &mut self.lengths.iter().copied());
+        self.ids.sort_unstable();
+        self.keys.sort_unstable();
+        let ids = || self.ids.iter().copied();
+        let keys = || self.keys.iter().copied();
+        writer.section(ID_HASHES, column(ids().map(|(hash, _)| high_half(hash))));
+        writer.section(ID_LOW_HALVES, column(ids().map(|(hash, _)| hash as u32)));
+        writer.section(ID_RECORDS, column(ids().map(|(_, record)| record)));
+        writer.section(KEY_HASHES, column(keys().map(|(hash, _)| high_half(hash))));
+        writer.section(KEY_RECORDS, column(keys().map(|(_, record)| record)));
+        writer.section(ID_ENDS, column(self.id_ends.iter().copied()));
+        writer.section(ID_TEXTS, std::mem::take(&mut self.id_texts).into_bytes());
+        writer.section(FACTS, column(self.facts.iter().copied()));
         let times = self.times.iter().flatten();
-        let times: Vec<u8> = times.flat_map(|time| time.to_le_bytes()).collect();
-        writer.section(TIMES, &times);
+        writer.section(TIMES, times.flat_map(|time| time.to_le_bytes()).collect());
+        let lines = column(self.lines.iter().copied());
+        if self.lengths.is_empty() {
+            writer.section(LINES, lines);
+        } else {
+            self.lengths.resize(self.lines.len(), 0);
+            writer.hot_section(LINES, lines);
+            writer.hot_section(LENGTHS, column(self.lengths.iter().copied()));
+        }
         self.finish_terms(&mut writer, text);
         finish_items(&mut writer, items);
         if !self.diagnostics.is_empty() {
@@ -221,10 +215,8 @@ impl Builder {
                 .iter()
                 .map(|one| (one.line, one.problem.code(), &one.detail, &one.digest))
                 .collect();
-            writer.section(
-                DIAGNOSTICS,
-                &serde_json::to_vec(&found).expect("numbers and texts have a JSON form"),
-            );
+            let bytes = serde_json::to_vec(&found).expect("numbers and texts have a JSON form");
+            writer.section(DIAGNOSTICS, bytes);
         }
         writer.finish()
     }
@@ -255,11 +247,16 @@ impl Builder {
         for number in [texts.len() as u32, postings.len() as u32, 0] {
             terms.extend_from_slice(&number.to_le_bytes());
         }
-        writer.section(TERM_HASHES, &hashes);
-        writer.section(TERMS, &terms);
-        writer.section(TEXTS, &texts);
-        writer.section(POSTINGS, &postings);
+        writer.section(POSTINGS, postings);
+        writer.hot_section(TERM_HASHES, hashes);
+        writer.hot_section(TERMS, terms);
+        writer.hot_section(TEXTS, texts);
     }
+}
+
+/// The bytes of a table of 32-bit numbers.
+fn column(numbers: impl Iterator<Item = u32>) -> Vec<u8> {
+    numbers.flat_map(u32::to_le_bytes).collect()
 }
 
 fn finish_items(writer: &mut Writer, items: &[(&str, &Tally)]) {
@@ -269,55 +266,105 @@ fn finish_items(writer: &mut Writer, items: &[(&str, &Tally)]) {
         .collect();
     order.sort_unstable_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1)));
     let (mut high, mut low, mut offsets, mut rows) = (vec![], vec![], vec![], vec![]);
-    let mut decided: Vec<u8> = Vec::new();
-    for (at, (hash, id, tally)) in order.into_iter().enumerate() {
+    let mut decided: Vec<(&str, bool)> = Vec::new();
+    for (hash, id, tally) in order {
         if tally.counts.quarantined || tally.counts.released {
-            decided.extend_from_slice(&(at as u32).to_le_bytes());
+            decided.push((id, tally.counts.quarantined));
         }
         high.extend_from_slice(&high_half(hash).to_le_bytes());
         low.extend_from_slice(&(hash as u32).to_le_bytes());
         offsets.extend_from_slice(&(rows.len() as u32).to_le_bytes());
-        put_row(&mut rows, id, tally);
+        put_row(&mut rows, tally);
     }
-    writer.section(ITEM_HASHES, &high);
-    writer.section(ITEM_LOW_HALVES, &low);
-    writer.section(ITEM_ROWS, &offsets);
-    writer.section(ROWS, &rows);
-    writer.section(DECIDED, &decided);
+    writer.hot_section(ITEM_HASHES, high);
+    writer.hot_section(ITEM_LOW_HALVES, low);
+    writer.hot_section(ITEM_ROWS, offsets);
+    writer.hot_section(ROWS, rows);
+    if !decided.is_empty() {
+        let bytes = serde_json::to_vec(&decided).expect("texts have a JSON form");
+        writer.section(DECIDED, bytes);
+    }
 }
 
-fn put_row(rows: &mut Vec<u8>, id: &str, tally: &Tally) {
-    put_varint(rows, id.len() as u64);
-    rows.extend_from_slice(id.as_bytes());
+/// Which form a row's time has.
+const NO_TIME: u8 = 0;
+/// Whole seconds since 1970, of a time in the form that is stored.
+const SECONDS: u8 = 1;
+const OTHER_TIME: u8 = 2;
+const QUARANTINED: u8 = 1 << 2;
+const RELEASED: u8 = 1 << 3;
+
+/// A row: flags, counts as varints, the time. Whose row it is tells the hash of the id alone.
+fn put_row(rows: &mut Vec<u8>, tally: &Tally) {
+    let ts = tally.counts.last_ts.as_deref();
+    let seconds = ts.and_then(stored_seconds);
+    let form = match (ts, seconds) {
+        (None, _) => NO_TIME,
+        (_, Some(_)) => SECONDS,
+        (_, None) => OTHER_TIME,
+    };
+    let state = [
+        (tally.counts.quarantined, QUARANTINED),
+        (tally.counts.released, RELEASED),
+    ];
+    let flags = state
+        .iter()
+        .filter(|(on, _)| *on)
+        .fold(form, |flags, (_, flag)| flags | flag);
+    rows.push(flags);
     for count in tally.counts.by_kind {
         put_varint(rows, count as u64);
     }
     put_varint(rows, tally.touches as u64);
     put_varint(rows, tally.recaptures as u64);
-    rows.push(u8::from(tally.counts.quarantined) | u8::from(tally.counts.released) << 1);
-    let ts = tally.counts.last_ts.as_deref();
-    put_varint(rows, ts.map_or(0, |ts| ts.len() as u64 + 1));
-    rows.extend_from_slice(ts.unwrap_or_default().as_bytes());
+    match (ts, seconds) {
+        (_, Some(seconds)) => put_varint(rows, seconds),
+        (Some(ts), None) => {
+            put_varint(rows, ts.len() as u64);
+            rows.extend_from_slice(ts.as_bytes());
+        }
+        (None, None) => {}
+    }
 }
 
-fn take_row<'a>(rows: &mut &'a [u8]) -> (&'a str, Tally) {
-    let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
-    let length = take_varint(rows) as usize;
-    let id = text(take_bytes(rows, length));
+/// Seconds since 1970 of a time that is written just as we would write it.
+fn stored_seconds(ts: &str) -> Option<u64> {
+    let time = Timestamp::parse(ts)?;
+    let seconds = u64::try_from(time.moment().timestamp()).ok()?;
+    (time.to_text() == ts).then_some(seconds)
+}
+
+fn time_text(seconds: u64) -> Option<String> {
+    let moment = chrono::DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)?;
+    Some(Timestamp::new(moment).to_text())
+}
+
+/// Takes a row off the front. Its time costs most to read: only where it is wanted.
+fn take_row(rows: &mut &[u8], with_time: bool) -> Tally {
     let mut tally = Tally::default();
+    let flags = take_bytes(rows, 1).first().copied().unwrap_or_default();
+    tally.counts.quarantined = flags & QUARANTINED != 0;
+    tally.counts.released = flags & RELEASED != 0;
     for count in &mut tally.counts.by_kind {
         *count = take_varint(rows) as i64;
     }
     tally.touches = take_varint(rows) as i64;
     tally.recaptures = take_varint(rows) as i64;
-    let flags = take_bytes(rows, 1).first().copied().unwrap_or_default();
-    tally.counts.quarantined = flags & 1 == 1;
-    tally.counts.released = flags & 2 == 2;
-    let length = take_varint(rows) as usize;
-    if length > 0 {
-        tally.counts.last_ts = Some(text(take_bytes(rows, length - 1)).to_owned());
+    match flags & 0b11 {
+        SECONDS => {
+            let seconds = take_varint(rows);
+            if with_time {
+                tally.counts.last_ts = time_text(seconds);
+            }
+        }
+        OTHER_TIME => {
+            let length = take_varint(rows) as usize;
+            let text = std::str::from_utf8(take_bytes(rows, length)).unwrap_or_default();
+            tally.counts.last_ts = Some(text.to_owned());
+        }
+        _ => {}
     }
-    (id, tally)
+    tally
 }
 
 /// An open segment.
@@ -337,8 +384,29 @@ pub struct TermPlace {
 }
 
 impl Segment {
-    pub fn open(folder: &Path, info: &SegmentInfo) -> Option<Segment> {
-        let container = Container::open(&folder.join(&info.file), info.fingerprint)?;
+    /// Its file, which the system is told to fetch what most readers need of.
+    pub fn file(folder: &Path, info: &SegmentInfo) -> Option<File> {
+        let file = File::open(folder.join(&info.file)).ok()?;
+        #[cfg(target_os = "linux")]
+        if info.hot >= LARGE {
+            let length = file.metadata().ok()?.len();
+            let hot = std::num::NonZeroU64::new(info.hot);
+            // Only a hint: where it fails, reading is slower.
+            let _ = rustix::fs::fadvise(
+                &file,
+                length.saturating_sub(info.hot),
+                hot,
+                rustix::fs::Advice::WillNeed,
+            );
+        }
+        Some(file)
+    }
+
+    pub fn open(folder: &Path, info: &SegmentInfo, file: &File) -> Option<Segment> {
+        let container = Container::open(file, info.fingerprint)?;
+        if info.hot >= LARGE {
+            container.expect_single_places();
+        }
         let dead = match &info.dead {
             None => Vec::new(),
             Some((file, fingerprint)) => {
@@ -526,6 +594,16 @@ impl Segment {
         place.holders
     }
 
+    /// Says that these postings will be read soon.
+    pub fn expect(&self, place: TermPlace) {
+        if self.info.hot >= LARGE {
+            let (start, end) = place.postings;
+            self.container
+                .section(POSTINGS)
+                .expect(&(start as usize..end as usize));
+        }
+    }
+
     /// Calls `visit` with every record that holds a term and how often, in order, superseded ones too.
     pub fn postings(&self, place: TermPlace, mut visit: impl FnMut(u32, u32)) {
         let (start, end) = place.postings;
@@ -548,15 +626,12 @@ impl Segment {
         }
     }
 
-    /// What the signals of the range say of an item.
+    /// What the signals of the range say of an item. Equal 64-bit hashes count as equal ids.
     pub fn tally(&self, id: &str) -> Option<Tally> {
-        equal_range(&self.container.section(ITEM_HASHES), short_hash(id)).find_map(|at| {
-            let (own, tally) = self.row(at);
-            (own == id).then_some(tally)
-        })
-    }
-
-    fn row(&self, at: usize) -> (&str, Tally) {
+        let hash = id_hash(id);
+        let low = self.container.section(ITEM_LOW_HALVES);
+        let mut range = equal_range(&self.container.section(ITEM_HASHES), high_half(hash));
+        let at = range.find(|at| low.u32(*at) == hash as u32)?;
         let rows = self.container.section(ROWS);
         let offsets = self.container.section(ITEM_ROWS);
         let end = if at + 1 < offsets.count() {
@@ -564,25 +639,29 @@ impl Segment {
         } else {
             rows.len()
         };
-        take_row(&mut rows.bytes(offsets.u32(at) as usize..end))
+        Some(take_row(
+            &mut rows.bytes(offsets.u32(at) as usize..end),
+            true,
+        ))
     }
 
     /// Items that the signals of the range quarantine (`true`) or release.
-    pub fn decided(&self) -> Vec<(&str, bool)> {
-        let decided = self.container.section(DECIDED);
-        let rows = decided
-            .numbers(0..decided.count())
-            .map(|at| self.row(at as usize));
-        rows.map(|(id, tally)| (id, tally.counts.quarantined))
-            .collect()
+    pub fn decided(&self) -> Vec<(String, bool)> {
+        let bytes = self.container.section(DECIDED).all();
+        if bytes.is_empty() {
+            return Vec::new();
+        }
+        serde_json::from_slice(bytes).unwrap_or_else(|_| {
+            self.container.doubt();
+            Vec::new()
+        })
     }
 
-    /// Calls `visit` with every item the signals of the range are about, by ascending hash of its id.
-    pub fn tallies<'a>(&'a self, mut visit: impl FnMut(u64, &'a str, Tally)) {
+    /// Calls `visit` with every item the signals of the range are about, by ascending hash of its id; without times.
+    pub fn tallies(&self, mut visit: impl FnMut(u64, Tally)) {
         let mut rows = self.container.section(ROWS).all();
         for hash in self.hashes(ITEM_HASHES, ITEM_LOW_HALVES) {
-            let (id, tally) = take_row(&mut rows);
-            visit(hash, id, tally);
+            visit(hash, take_row(&mut rows, false));
         }
     }
 
