@@ -41,6 +41,45 @@ pub struct Ctx {
     pub index_from: Option<Option<u64>>,
 }
 
+/// How far long work has come, in one line that is written over and goes away at the end.
+pub struct Progress {
+    what: &'static str,
+    shown: bool,
+    last: std::time::Instant,
+    terminal: bool,
+}
+
+impl Progress {
+    /// So much is done, of so much in all (0 when that is not known), in bytes.
+    pub fn at(&mut self, done: u64, all: u64) {
+        if !self.terminal || self.last.elapsed() < Duration::from_millis(200) {
+            return;
+        }
+        self.last = std::time::Instant::now();
+        self.shown = true;
+        let share = match (done * 100).checked_div(all) {
+            Some(share) => format!("{share} %"),
+            None => format!("{} MB", done / 1_000_000),
+        };
+        self.write(&format!("\r{}: {share} \u{1b}[K", self.what));
+    }
+
+    fn write(&self, text: &str) {
+        let mut terminal = std::io::stderr().lock();
+        // Nobody is waiting for it.
+        let _ = terminal.write_all(text.as_bytes());
+        let _ = terminal.flush();
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.shown {
+            self.write("\r\u{1b}[K");
+        }
+    }
+}
+
 /// The store below a repository root.
 pub fn store_below(root: &Path, user: &str) -> PathBuf {
     root.join(".agent-skills/self-learning/v1/users").join(user)
@@ -142,6 +181,16 @@ impl Ctx {
         }
         let answer = String::from_utf8_lossy(&answer).trim().to_lowercase();
         Ok(matches!(answer.as_str(), "y" | "yes"))
+    }
+
+    /// Tells a person at the terminal how far long work has come; says nothing elsewhere.
+    pub fn progress(&self, what: &'static str) -> Progress {
+        Progress {
+            what,
+            shown: false,
+            last: std::time::Instant::now(),
+            terminal: self.stderr_terminal,
+        }
     }
 
     /// A path as the user typed it: `~` expanded, made absolute against the working directory.

@@ -114,6 +114,9 @@ pub struct Record {
     pub written: Map<String, Value>,
     pub usage_signals: UsageSignals,
     pub results: Vec<ItemResult>,
+    /// Further results of very long input by lines; refused ones among them are in `refused`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub results_left_out: usize,
     pub refused: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub redactions: Vec<Value>,
@@ -662,4 +665,8 @@ pub struct IndexLine {
     pub id: String,
     /// Score, age, status: what stands behind the id.
     pub detail: String,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }

@@ -73,9 +73,11 @@ pub fn make_ready(ctx: &Ctx, store: &Store) {
 }
 
 fn catch_up(ctx: &Ctx, store: &Store, policy: Policy) -> Result<()> {
-    let mut analyzer = Terms::default();
-    let _ = ctx;
-    index::catch_up(store, policy, &mut analyzer, &mut |_, _| {})?;
+    let mut progress = ctx.progress("indexing");
+    let mut terms = Terms::default();
+    index::catch_up(store, policy, &mut terms, &mut |done, all| {
+        progress.at(done, all);
+    })?;
     Ok(())
 }
 

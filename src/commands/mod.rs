@@ -4,6 +4,7 @@
 pub mod backport;
 pub mod backport_inspect;
 mod board;
+mod capture;
 pub mod doctor;
 pub mod edit;
 pub mod evaluate;
@@ -476,14 +477,17 @@ pub fn read_input(name: &str, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Vec<u8>
         return Ok(bytes);
     }
     let path = ctx.resolve(name);
-    std::fs::read(&path).map_err(|error| {
-        Error::new(
-            Kind::Failed,
-            "cannot_read_input",
-            format!("cannot read `{}`: {error}", path.display()),
-        )
-        .hint("give an existing file, or `-` for standard input")
-    })
+    std::fs::read(&path).map_err(|error| unreadable(&path, &error))
+}
+
+/// Input that cannot be read.
+pub fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Error {
+    Error::new(
+        Kind::Failed,
+        "cannot_read_input",
+        format!("cannot read `{}`: {error}", path.display()),
+    )
+    .hint("give an existing file, or `-` for standard input")
 }
 
 /// Ask on the terminal and read one line; only for runs whose standard input is one.

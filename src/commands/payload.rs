@@ -70,6 +70,8 @@ pub struct Payload {
     pub usage_source: Option<String>,
     pub usage_context: Option<String>,
     pub notes: Vec<String>,
+    /// Whether the items are lines of their own.
+    pub by_lines: bool,
 }
 
 impl Payload {
@@ -264,16 +266,17 @@ pub fn from_value(value: Value, notes: Vec<String>) -> Result<Payload> {
     Ok(payload)
 }
 
-/// A payload out of lines: each a card, or a payload of its own.
-///
-/// # Errors
-/// When no line holds anything. A bad line is refused as an item and the others are kept.
-pub fn from_lines(text: &str) -> Result<Payload> {
-    let mut payload = Payload::default();
+/// A payload out of lines: each a card, or a payload of its own. A bad line is refused as an item and the others are
+/// kept. `first` is the number of the first line.
+pub fn from_lines(text: &str, first: usize) -> Payload {
+    let mut payload = Payload {
+        by_lines: true,
+        ..Payload::default()
+    };
     for (number, line) in text
         .lines()
         .enumerate()
-        .map(|(at, line)| (at + 1, line.trim()))
+        .map(|(at, line)| (first + at, line.trim()))
     {
         if line.is_empty() {
             continue;
@@ -325,13 +328,7 @@ pub fn from_lines(text: &str) -> Result<Payload> {
         }
         payload.extend(other);
     }
-    if payload.is_empty() {
-        return Err(
-            Error::refused("nothing_to_record", "the input holds no lines to record")
-                .hint("one card per line: {\"title\":\"…\",\"when_to_use\":\"…\"}"),
-        );
-    }
-    Ok(payload)
+    payload
 }
 
 /// The list under another name that an object without any field of an item holds, and its right name.
