@@ -18,9 +18,8 @@ use crate::domain::score::{Counts, Tally, Totals};
 use crate::domain::time::Timestamp;
 use crate::error::Result;
 use crate::report::{Index, IndexLine};
-use crate::store::index::manifest::{Stamp, sealed, unsealed};
+use crate::store::index::manifest::Stamp;
 use crate::store::index::{self as store_index, IndexedLog};
-use crate::store::replace::{self, Durability};
 use crate::store::{Batch, Store};
 
 const FILE: &str = "board.json";
@@ -229,10 +228,7 @@ pub fn before(snapshot: &mut Snapshot, batch: &Batch) -> Result<Option<Before>> 
     let Some(rest) = &snapshot.rest else {
         return Ok(None);
     };
-    let path = store_index::folder(&rest.store).join(FILE);
-    let board = std::fs::read(path)
-        .ok()
-        .and_then(|bytes| unsealed::<Board>(&bytes));
+    let board: Option<Board> = store_index::build::kept(&rest.store, FILE);
     let backports = batch.contains_key(&LogKind::Backports);
     let Some(board) = board.filter(|board| !backports && board.stamps == stamps(rest)) else {
         return Ok(None);
@@ -466,8 +462,7 @@ impl Board {
         if !known || grown.iter().any(|(kind, _)| *kind == LogKind::Backports) {
             return Ok(());
         }
-        let path = store_index::folder(&rest.store).join(FILE);
-        replace::file(&path, &sealed(&self), Durability::Derived)
+        store_index::build::keep(&rest.store, FILE, &self)
     }
 }
 

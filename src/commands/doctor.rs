@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::gate::guard_kind;
-use super::{Done, Snapshot, place, project_store};
+use super::{Done, Snapshot, library, place, project_store};
 use crate::cli;
 use crate::ctx::Ctx;
 use crate::domain::card;
@@ -124,6 +124,19 @@ fn health(ctx: &Ctx, snapshot: &Snapshot) -> Vec<Finding> {
             "note",
             "INDEX.md is missing; it is rebuilt at the next write".to_owned(),
             "self-learning init rebuilds it".to_owned(),
+        ));
+    }
+    if let Some((code, message)) = library::trouble(ctx, &store) {
+        let cache = store.dir.join(".cache");
+        out.push(finding(
+            code,
+            "note",
+            message,
+            match code {
+                "index_off" => "unset SELF_LEARNING_INDEX".to_owned(),
+                "index_unfit" => format!("rm -r '{}'; it is made again", cache.display()),
+                _ => "nothing to do".to_owned(),
+            },
         ));
     }
     for note in super::init::place_notes(ctx) {

@@ -7,9 +7,9 @@ use crate::domain::fold::LogKind;
 use crate::domain::view::CardView;
 use crate::error::Result;
 use crate::rank::Analyzer;
-use crate::store::Store;
 use crate::store::index::build::note_append;
-use crate::store::index::{self, Analyze, Policy};
+use crate::store::index::{self, Analyze, IndexedLog, KINDS, Policy};
+use crate::store::{Logs, Store};
 
 /// Stores with shorter logs are read as they are.
 const FIRST: u64 = 64 * 1024;
@@ -70,6 +70,34 @@ pub fn make_ready(ctx: &Ctx, store: &Store) {
     };
     // A store that cannot be written to is read as it is.
     let _ = catch_up(ctx, store, policy);
+}
+
+/// Why questions to a store are not answered by way of its index, in a code and in words; `None` when they are, or the
+/// store is so small that they need not be. Looks at every byte.
+pub fn trouble(ctx: &Ctx, store: &Store) -> Option<(&'static str, String)> {
+    if ctx.index_from.is_none() {
+        let message = "the index is turned off by SELF_LEARNING_INDEX; the logs are read whole";
+        return Some(("index_off", message.to_owned()));
+    }
+    let length = |kind| store.log_path(kind).metadata().map_or(0, |file| file.len());
+    let is_small = KINDS.iter().all(|kind| length(*kind) < FIRST);
+    if store.purge_key().is_some() {
+        let message = "text was purged here, so every line is looked at for it and there is no index; the logs are read whole";
+        return (!is_small).then(|| ("index_unused", message.to_owned()));
+    }
+    let Some(manifest) = index::read_manifest(store) else {
+        let message = "there is no index yet; the next question or write makes it";
+        return (!is_small).then(|| ("index_missing", message.to_owned()));
+    };
+    let bad = KINDS.into_iter().find(|kind| {
+        let log = IndexedLog::open(store, *kind, &manifest, false);
+        log.is_none_or(|log| !log.verify())
+    })?;
+    let message = format!(
+        "the index of {} is damaged or of another state of the log; what it does not tell is read from the log",
+        bad.file_name()
+    );
+    Some(("index_unfit", message))
 }
 
 fn catch_up(ctx: &Ctx, store: &Store, policy: Policy) -> Result<()> {

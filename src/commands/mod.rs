@@ -382,7 +382,8 @@ pub fn refuse_missing(store: &Store, what: &str, prefix: &str, wanted: &str) -> 
     if store.exists() {
         return Ok(());
     }
-    find_id(what, prefix, wanted, std::iter::empty()).map(|_| ())
+    let nothing = Snapshot::load(store)?;
+    find_id(what, prefix, wanted, nothing.cards.ids()).map(|_| ())
 }
 
 /// Refuse to go on from what was purged: a new version would bring back an item without its text.

@@ -226,12 +226,14 @@ fn take_lines(
     let mut lines = Lines::open(name, ctx, stdin)?;
     let mut progress = ctx.progress("recorded");
     let (mut first, mut counts) = (1, (0, 0));
+    let mut blank = true;
     while let Some(bytes) = lines.part()? {
         let before = first;
         let recorded = |error: Error| lines_recorded(error, before);
         let text = payload::decode(&bytes).map_err(recorded)?;
         let mut part = payload::from_lines(&text, first);
         first += text.lines().count();
+        blank &= text.trim().is_empty();
         // Positions count through the whole input.
         for (items, count) in [
             (&mut part.cards, &mut counts.0),
@@ -244,6 +246,9 @@ fn take_lines(
             take(part, args, ctx, taken).map_err(recorded)?;
         }
         progress.at(lines.done, lines.length);
+    }
+    if blank {
+        return Err(no_input());
     }
     if taken.items + taken.unknown_ids() == 0 && taken.usage.written.is_empty() {
         return Err(
@@ -386,11 +391,7 @@ fn input(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Payload>
     };
     let text = payload::decode(&bytes)?;
     if text.trim().is_empty() {
-        return Err(Error::refused(
-            "no_input",
-            "No input provided. Provide --json <file> or pipe JSON into stdin.",
-        )
-        .hint("self-learning record --title \"…\" --when \"…\" --step \"…\" records one card from flags"));
+        return Err(no_input());
     }
     if let Some(excess) = guard::limits::check_payload(text.len()) {
         return Err(Error::refused("too_large", excess.message(""))
@@ -399,6 +400,16 @@ fn input(args: &cli::Record, ctx: &Ctx, stdin: &mut dyn Read) -> Result<Payload>
     let mut notes = Vec::new();
     let value = payload::parse_json(&text, &mut notes)?;
     payload::from_value(value, notes)
+}
+
+fn no_input() -> Error {
+    Error::refused(
+        "no_input",
+        "No input provided. Provide --json <file> or pipe JSON into stdin.",
+    )
+    .hint(
+        "self-learning record --title \"…\" --when \"…\" --step \"…\" records one card from flags",
+    )
 }
 
 /// Ids of the global store count as known; a store that cannot be read knows none.

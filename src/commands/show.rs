@@ -11,6 +11,9 @@ use crate::guard;
 use crate::report::{self, IdError, Report, Shown};
 
 pub fn run(args: &cli::Show, ctx: &Ctx) -> Result<Done> {
+    if let Some(report) = by_index(args, ctx)? {
+        return Ok(Report::Show(report).into());
+    }
     let project = Snapshot::load_whole(&project_store(ctx))?;
     let global = Snapshot::load_whole(&global_store(ctx)).unwrap_or_default();
     let stores = [("project", &project), ("global", &global)];
@@ -53,6 +56,35 @@ pub fn run(args: &cli::Show, ctx: &Ctx) -> Result<Done> {
         report: Report::Show(report),
         complaint,
     })
+}
+
+/// Cards and recommendations of the project named by their whole ids, by way of the index; `None` when anything else is
+/// asked for.
+fn by_index(args: &cli::Show, ctx: &Ctx) -> Result<Option<report::Show>> {
+    let Some(mut snapshot) = Snapshot::open_reading(ctx, &project_store(ctx))? else {
+        return Ok(None);
+    };
+    let items = snapshot.settle(|snapshot| -> Option<Vec<Shown>> {
+        let find = |id: &str| shown_item("project", snapshot, id.trim());
+        let mut items = Vec::new();
+        for ids in &args.ids {
+            match find(ids) {
+                Some(shown) => items.push(shown),
+                None => {
+                    let parts = ids.split(',').filter(|part| !part.trim().is_empty());
+                    items.extend(parts.map(find).collect::<Option<Vec<_>>>()?);
+                }
+            }
+        }
+        (!items.is_empty()).then_some(items)
+    })?;
+    Ok(items.map(|items| report::Show {
+        ok: true,
+        place: place(ctx),
+        items,
+        not_found: Vec::new(),
+        diagnostics: snapshot.damage(),
+    }))
 }
 
 fn resolve(
@@ -106,24 +138,8 @@ fn all_ids(snapshot: &Snapshot) -> Vec<&str> {
 }
 
 fn shown(store: &'static str, snapshot: &Snapshot, id: &str) -> Option<Shown> {
-    for (kind, log) in [
-        ("aha_card", &snapshot.cards),
-        ("recommendation", &snapshot.recommendations),
-    ] {
-        if let Some(item) = log.get(id) {
-            let totals = snapshot.totals();
-            let counts = (kind == "aha_card").then(|| totals.card(id).clone());
-            return Some(Shown {
-                kind,
-                id: id.to_owned(),
-                store,
-                rev: item.versions,
-                created_ts: item.created_ts.clone(),
-                score: counts.as_ref().map(|counts| counts.score()),
-                explain: counts.as_ref().map(|counts| counts.explain()),
-                item: Value::Object(item.record.0.clone()),
-            });
-        }
+    if let Some(item) = shown_item(store, snapshot, id) {
+        return Some(item);
     }
     for (kind, entries) in [
         ("event", &snapshot.events),
@@ -141,6 +157,29 @@ fn shown(store: &'static str, snapshot: &Snapshot, id: &str) -> Option<Shown> {
                 score: None,
                 explain: None,
                 item: Value::Object(last.record.0.clone()),
+            });
+        }
+    }
+    None
+}
+
+fn shown_item(store: &'static str, snapshot: &Snapshot, id: &str) -> Option<Shown> {
+    for (kind, log) in [
+        ("aha_card", &snapshot.cards),
+        ("recommendation", &snapshot.recommendations),
+    ] {
+        if let Some(item) = log.get(id) {
+            let totals = snapshot.totals();
+            let counts = (kind == "aha_card").then(|| totals.card(id).clone());
+            return Some(Shown {
+                kind,
+                id: id.to_owned(),
+                store,
+                rev: item.versions,
+                created_ts: item.created_ts.clone(),
+                score: counts.as_ref().map(|counts| counts.score()),
+                explain: counts.as_ref().map(|counts| counts.explain()),
+                item: Value::Object(item.record.0.clone()),
             });
         }
     }

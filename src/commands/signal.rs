@@ -47,7 +47,7 @@ pub fn run(args: &cli::Signal, ctx: &Ctx) -> Result<Done> {
     let source = admitted_note(Some(&args.source))?.unwrap_or_else(|| "manual".to_owned());
     let store = project_store(ctx);
     if !store.exists() {
-        check(&Snapshot::default(), ctx, card, &id).map_err(|missing| unknown(&missing))?;
+        check(&Snapshot::load(&store)?, ctx, card, &id).map_err(|missing| unknown(&missing))?;
     }
     let mut locked = store.lock(ctx.lock_wait)?;
     let mut snapshot = Snapshot::open(ctx, &locked)?;
@@ -99,7 +99,7 @@ pub fn use_items(args: &cli::Use, ctx: &Ctx) -> Result<Done> {
     };
     let mut snapshot = match &locked {
         Some(locked) => Snapshot::open_with_signals(ctx, locked)?,
-        None => Snapshot::default(),
+        None => Snapshot::load(&store)?,
     };
     let named = snapshot.settle(|snapshot| {
         let mut named = Named::default();

@@ -260,8 +260,9 @@ fn d19_field_names_and_flags_match_nothing_and_nothing_is_said_so() {
 #[test]
 fn d20_daily_verbs_know_signals_only_as_sums() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/commands");
+    // `partial` is there for a `use` without an index, and for an index that turns out to be damaged.
     let single = [
-        "doctor", "mod", "purge", "repair", "review", "show", "signal",
+        "doctor", "mod", "partial", "purge", "repair", "review", "show", "signal",
     ];
     for entry in fs::read_dir(folder).expect("the commands").flatten() {
         let path = entry.path();

@@ -143,6 +143,7 @@ fn every_way_into_a_log_leads_through_the_gate() {
                 "store/gitignore.rs",
                 "store/lock.rs",
                 "store/folder.rs",
+                "store/index/build.rs",
             ],
         ),
         ("File::create", &[]),
@@ -150,6 +151,8 @@ fn every_way_into_a_log_leads_through_the_gate() {
             "replace::file(",
             &[
                 "store/mod.rs",
+                "store/index/build.rs",
+                "store/index/manifest.rs",
                 "commands/export_backport.rs",
                 "commands/tour.rs",
             ],

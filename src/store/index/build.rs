@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::container::Written;
@@ -141,13 +142,10 @@ struct State {
 fn state(store: &Store, kind: LogKind, manifest: Option<&Manifest>) -> Result<Option<State>> {
     let path = store.log_path(kind);
     let failed = |error: std::io::Error| Error::io("read", &path, &error);
-    let Ok(file) = File::open(&path) else {
+    let Ok(Some(file)) = manifest::open_log(&path) else {
         return Ok(None);
     };
     let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Ok(None);
-    }
     let stamp = Stamp::of(&metadata);
     let known = manifest.and_then(|manifest| manifest.chain(kind));
     let chain = known
@@ -516,6 +514,20 @@ pub fn note_append(store: &Store, generation: u64, before: &[(LogKind, Stamp, u6
         manifest.write(&folder)?;
     }
     Ok(())
+}
+
+/// Keeps derived data beside the segments.
+///
+/// # Errors
+/// When it cannot be written; the old data is then still there.
+pub fn keep(store: &Store, name: &str, data: &impl Serialize) -> Result<()> {
+    let path = folder(store).join(name);
+    replace::file(&path, &manifest::sealed(data), replace::Durability::Derived)
+}
+
+/// Derived data that was kept; `None` when there is none or a byte of it has changed.
+pub fn kept<T: for<'a> Deserialize<'a>>(store: &Store, name: &str) -> Option<T> {
+    manifest::unsealed(&fs::read(folder(store).join(name)).ok()?)
 }
 
 /// Removes the index, for what it holds of a text may be text that must go. Waits for who is making it; nobody makes

@@ -155,6 +155,12 @@ impl Container {
         self.doubtful.set(true);
     }
 
+    /// Reads everything; whether it is as it was written.
+    pub fn verify(&self) -> bool {
+        self.bytes(0..self.checks_at);
+        !self.is_doubtful()
+    }
+
     /// Says that these bytes will be read soon, so that the system fetches them all at once.
     fn will_read(&self, range: &Range<usize>) {
         // Only a hint: where it fails, reading is slower.

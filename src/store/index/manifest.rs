@@ -150,7 +150,7 @@ impl Manifest {
 }
 
 /// JSON behind its own checksum, each on a line.
-pub fn sealed(value: &impl Serialize) -> Vec<u8> {
+pub(super) fn sealed(value: &impl Serialize) -> Vec<u8> {
     let body = serde_json::to_vec(value).expect("plain data has a JSON form");
     let mut bytes = format!("{:016x}\n", xxh3_64(&body)).into_bytes();
     bytes.extend_from_slice(&body);
@@ -159,7 +159,7 @@ pub fn sealed(value: &impl Serialize) -> Vec<u8> {
 }
 
 /// What was sealed; `None` when a byte of it has changed.
-pub fn unsealed<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Option<T> {
+pub(super) fn unsealed<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Option<T> {
     let line = bytes.iter().position(|byte| *byte == b'\n')?;
     let body = bytes[line + 1..].strip_suffix(b"\n")?;
     let sum = format!("{:016x}", xxh3_64(body));
@@ -197,6 +197,19 @@ pub fn holds(chain: &Chain, log: &File, now: &Stamp) -> bool {
         };
         found.is_ok_and(|found| found == wanted)
     })
+}
+
+/// A log to read; `None` when there is none.
+///
+/// # Errors
+/// When something is there that is no file: a pipe or a device would be waited for.
+pub fn open_log(path: &Path) -> io::Result<Option<File>> {
+    match path.metadata() {
+        Ok(metadata) if metadata.is_file() => File::open(path).map(Some),
+        Ok(_) => Err(io::Error::from(io::ErrorKind::InvalidInput)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// XXH3-64 of a part of a file.

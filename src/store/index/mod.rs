@@ -88,10 +88,8 @@ impl IndexedLog {
     /// The segments alone; whether they hold of the log is not looked at.
     fn open_chain(store: &Store, kind: LogKind, chain: &Chain) -> Option<IndexedLog> {
         let path = store.log_path(kind);
-        let file = match File::open(&path) {
-            Ok(file) if file.metadata().ok()?.is_file() => Some(file),
-            Ok(_) => return None,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        let file = match manifest::open_log(&path) {
+            Ok(file) => file,
             Err(_) => return None,
         };
         let stamp = match &file {
@@ -131,6 +129,17 @@ impl IndexedLog {
     /// Says that something read makes no sense.
     pub fn doubt(&self) {
         self.doubtful.set(true);
+    }
+
+    /// Reads all segments and all that they cover; whether each is as it was written, and made of what is there.
+    pub fn verify(&self) -> bool {
+        self.segments.iter().all(|segment| {
+            let info = &segment.info;
+            let content = self.file.as_ref();
+            let content =
+                content.and_then(|file| manifest::content(file, info.start, info.end).ok());
+            segment.verify() && content == Some(info.content)
+        })
     }
 
     pub fn segments(&self) -> &[Segment] {

@@ -423,6 +423,11 @@ impl Segment {
         })
     }
 
+    /// Whether the whole file is as it was written.
+    pub fn verify(&self) -> bool {
+        self.container.verify()
+    }
+
     pub fn is_doubtful(&self) -> bool {
         self.container.is_doubtful()
     }
