@@ -17,6 +17,8 @@ mod graduate_force;
 mod graduate_gate;
 mod graduate_legacy;
 mod guard;
+mod index;
+mod index_damage;
 mod patch;
 mod plans;
 mod race;

@@ -574,8 +574,12 @@ pub fn remove(store: &Store, wait: Duration) -> Result<()> {
 }
 
 impl Segment {
-    /// Tokens in a card.
+    /// Tokens in a card; other records have none.
     fn length_of(&self, record: u32) -> u32 {
-        self.lengths().u32(record as usize)
+        let lengths = self.lengths();
+        if lengths.count() == 0 {
+            return 0;
+        }
+        lengths.u32(record as usize)
     }
 }

@@ -1,0 +1,293 @@
+//! Whatever happens to the cache or to the logs behind its back: the same answers, no error, and a whole index again.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use self_learning::domain::fold::LogKind;
+use serde_json::{Value, json};
+
+use crate::crash::full_sweep;
+use crate::index::{
+    Answer, CARDS, Dice, Pair, Place, SIGNALS, append, ask, borrowed, lay_out, messy, same,
+    segments, trouble,
+};
+use crate::support::write;
+
+/// A messy store with an index of several segments, and a short tail.
+fn indexed(folder: &Path, seed: u64) -> Place {
+    let place = Place::new(&folder.join("place"));
+    lay_out(&place, &messy(seed, 60), Some(3_000), 0.04, true);
+    for store in [place.store(), place.global()] {
+        assert_eq!(trouble(&store), None);
+    }
+    place
+}
+
+/// Questions to a store, with what they are answered without an index.
+struct Questions(Vec<(Vec<String>, Answer)>);
+
+impl Questions {
+    fn of(place: &Place, seed: u64) -> Questions {
+        let mut dice = Dice::new(seed);
+        let mut lines: Vec<Vec<String>> = (0..4).map(|_| ask(&mut dice)).collect();
+        for line in [
+            "list --query retry --query timeout --min-confidence 0 --limit 0",
+            "list --query uniqe --min-confidence 0",
+            "review",
+            "review --stale-days 1 --top-aha-limit 30 --recs-limit 30",
+        ] {
+            lines.push(line.split(' ').map(str::to_owned).collect());
+        }
+        let answered = lines.into_iter().map(|line| {
+            let answer = place.streamed(&borrowed(&line));
+            (line, answer)
+        });
+        Questions(answered.collect())
+    }
+
+    #[track_caller]
+    fn check(&self, place: &Place, what: &dyn std::fmt::Debug) {
+        for number in 0..self.0.len() {
+            self.check_one(place, number, what);
+        }
+    }
+
+    #[track_caller]
+    fn check_one(&self, place: &Place, number: usize, what: &dyn std::fmt::Debug) {
+        let (line, answer) = &self.0[number % self.0.len()];
+        same(&place.indexed(&borrowed(line)), answer, &(what, line));
+    }
+}
+
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+fn files(folder: &Path) -> Files {
+    fs::read_dir(folder)
+        .expect("a folder")
+        .flatten()
+        .filter(|entry| entry.file_name() != "lock")
+        .map(|entry| (entry.path(), fs::read(entry.path()).expect("a file")))
+        .collect()
+}
+
+/// The cache as it was.
+fn restore(folder: &Path, files: &Files) {
+    for entry in fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if !files.contains_key(&path) && entry.file_name() != "lock" {
+            let _ = fs::remove_file(&path);
+            let _ = fs::remove_dir_all(&path);
+        }
+    }
+    for (path, bytes) in files {
+        let _ = fs::remove_dir_all(path);
+        let _ = fs::remove_file(path);
+        write(path, bytes);
+    }
+}
+
+fn record(place: &Place, title: &str) {
+    let (code, _, stderr) = place.run(
+        &["record", "--title", title, "--when", "it was damaged"],
+        b"",
+        Some(Some(1)),
+    );
+    assert_eq!(code, 0, "{stderr}");
+}
+
+/// A write or two later the index is whole and in use.
+#[track_caller]
+fn heals(place: &Place, what: &dyn std::fmt::Debug) {
+    for number in 0..2 {
+        record(
+            place,
+            &format!("healed {number} {what:?}").replace(['/', '"'], " "),
+        );
+    }
+    assert_eq!(trouble(&place.store()), None, "{what:?}");
+    Questions::of(place, 3).check(place, what);
+}
+
+/// What becomes of a file of the cache.
+fn damages(dice: &mut Dice, bytes: &[u8]) -> Vec<(&'static str, Option<Vec<u8>>)> {
+    let at = dice.below(bytes.len());
+    let mut flipped = bytes.to_vec();
+    if let Some(byte) = flipped.get_mut(at) {
+        *byte ^= 0x40;
+    }
+    let mut magic = bytes.to_vec();
+    if let Some(last) = magic.last_mut() {
+        *last = last.wrapping_add(1);
+    }
+    vec![
+        ("flipped", Some(flipped)),
+        ("cut off", Some(bytes[..at].to_vec())),
+        (
+            "short of a byte",
+            Some(bytes[..bytes.len().saturating_sub(1)].to_vec()),
+        ),
+        ("longer", Some([bytes, b"more"].concat())),
+        ("empty", Some(Vec::new())),
+        ("of another version", Some(magic)),
+        ("zeros", Some(vec![0; bytes.len()])),
+        ("gone", None),
+    ]
+}
+
+/// Puts other bytes in the place of a log: the same file, another one of the name, or nothing.
+fn replace(path: &Path, bytes: &[u8]) {
+    let other = path.with_extension("other");
+    write(&other, bytes);
+    fs::rename(other, path).expect("renamed");
+}
+
+/// Overwrites bytes in place and puts the time of the last change back.
+fn overwrite(path: &Path, at: usize, bytes: &[u8]) {
+    // The system's clock for files ticks only every few milliseconds.
+    std::thread::sleep(Duration::from_millis(30));
+    let before = fs::metadata(path)
+        .expect("a log")
+        .modified()
+        .expect("a time");
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .open(path)
+        .expect("a log");
+    file.seek(SeekFrom::Start(at as u64)).expect("a place");
+    file.write_all(bytes).expect("written");
+    file.set_modified(before).expect("a time");
+}
+
+/// A change to a log that nobody told the index of.
+type Change = (&'static str, fn(&Path, &[u8], &[u8]));
+
+/// Each gets the log's path, its bytes, and other bytes.
+const CHANGES: [Change; 15] = [
+    ("appended", |path, _, other| {
+        append(path, &[other, b"\n"].concat())
+    }),
+    ("appended without an end", |path, _, other| {
+        append(path, other)
+    }),
+    ("replaced by a copy", |path, bytes, _| replace(path, bytes)),
+    ("replaced by a longer one", |path, bytes, other| {
+        replace(path, &[other, b"\n", bytes].concat())
+    }),
+    ("replaced by another one", |path, bytes, _| {
+        replace(path, &reversed(bytes))
+    }),
+    ("taken away and written again", |path, bytes, _| {
+        fs::remove_file(path).expect("removed");
+        write(path, reversed(bytes));
+    }),
+    ("emptied", |path, _, _| write(path, b"")),
+    ("cut in half", |path, bytes, _| {
+        write(path, &bytes[..bytes.len() / 2])
+    }),
+    ("cut short by a byte", |path, bytes, _| {
+        write(path, &bytes[..bytes.len() - 1])
+    }),
+    ("cut and grown again", |path, bytes, other| {
+        write(path, &bytes[..bytes.len() / 3]);
+        append(path, b"\n");
+        while fs::metadata(path).expect("a log").len() < bytes.len() as u64 {
+            append(path, &[other, b"\n"].concat());
+        }
+    }),
+    ("written in place in another order", |path, bytes, _| {
+        write(path, reversed(bytes))
+    }),
+    ("a letter changed in place", |path, bytes, _| {
+        let at = memchr::memmem::find(bytes, b"title").or(memchr::memmem::find(bytes, b"aha_used"));
+        overwrite(path, at.unwrap_or(bytes.len() / 4) + 1, b"x");
+    }),
+    ("a line end taken away in place", |path, bytes, _| {
+        let at =
+            memchr::memchr(b'\n', &bytes[bytes.len() / 2..]).expect("a line") + bytes.len() / 2;
+        overwrite(path, at, b" ");
+    }),
+    ("removed", |path, _, _| {
+        fs::remove_file(path).expect("removed")
+    }),
+    ("a folder in its place", |path, _, _| {
+        fs::remove_file(path).expect("removed");
+        fs::create_dir(path).expect("a folder");
+    }),
+];
+
+/// The same lines the other way round.
+fn reversed(bytes: &[u8]) -> Vec<u8> {
+    let mut lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    lines.reverse();
+    lines.concat()
+}
+
+#[cfg(unix)]
+fn pipe(path: &Path) {
+    let path = std::ffi::CString::new(path.to_str().expect("text")).expect("no zero");
+    // SAFETY: a valid string; the call touches nothing else.
+    #[expect(unsafe_code, reason = "the standard library makes no pipes")]
+    let made = unsafe { libc::mkfifo(path.as_ptr(), 0o600) };
+    assert_eq!(made, 0);
+}
+
+/// Runs something that must come back soon.
+#[track_caller]
+fn soon<T: Send + 'static>(what: &str, run: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(run()));
+    receiver
+        .recv_timeout(Duration::from_secs(10))
+        .unwrap_or_else(|_| panic!("{what}: no answer"))
+}
+
+/// Every file below a folder that holds a word, in any letters.
+fn holding(folder: &Path, word: &[u8]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_type().expect("a type").is_dir() {
+                folders.push(entry.path());
+                continue;
+            }
+            let bytes = fs::read(entry.path())
+                .unwrap_or_default()
+                .to_ascii_lowercase();
+            if memchr::memmem::find(&bytes, word).is_some() {
+                found.push(entry.path());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_recommendation_that_changes_does_not_stop_the_index() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = Place::new(&folder.path().join("place"));
+    let many: Vec<Value> = (0..20)
+        .map(|number| json!({ "title": format!("do {number}"), "why": "w ".repeat(40) }))
+        .collect();
+    let payload =
+        json!({ "aha_cards": [{ "title": "a card" }], "recommendations": many }).to_string();
+    let (code, stdout, _) = place.run(&["record"], payload.as_bytes(), Some(Some(1)));
+    assert_eq!(code, 0);
+    let answer: Value = serde_json::from_str(&stdout).expect("JSON");
+    let results = answer["results"].as_array().expect("results").iter();
+    let id = results
+        .filter_map(|item| item["id"].as_str())
+        .find(|id| id.starts_with("rec_"))
+        .expect("an id");
+    let (code, _, _) = place.run(
+        &["rec-status", "--id", id, "--status", "accepted"],
+        b"",
+        Some(Some(1)),
+    );
+    assert_eq!((code, trouble(&place.store())), (0, None));
+    assert_eq!(segments(&place.store(), LogKind::Recommendations), 2);
+}
+
