@@ -168,7 +168,7 @@ impl Snapshot {
         let mut snapshot = Snapshot::default();
         let mut tail_ids = BTreeSet::new();
         let mut records = BTreeMap::new();
-        for kind in [LogKind::Cards, LogKind::Recommendations, LogKind::Events] {
+        for kind in [LogKind::Events, LogKind::Cards, LogKind::Recommendations] {
             let log = match kind {
                 LogKind::Events => &rest.events,
                 kind => rest.log(kind),

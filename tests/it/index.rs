@@ -579,6 +579,59 @@ pub fn borrowed(line: &[String]) -> Vec<&str> {
     line.iter().map(String::as_str).collect()
 }
 
+#[test]
+fn every_question_is_answered_as_without_an_index() {
+    let rounds = if full_sweep() { 20 } else { 1 };
+    let mut asked = 0;
+    for round in 0..rounds {
+        let lines = messy(round, 110);
+        let mut dice = Dice::new(round + 100);
+        for (tail, torn) in [(0.0, false), (0.04, true), (0.35, false)] {
+            let mut expected: Vec<(Vec<String>, Answer)> = Vec::new();
+            for piece in [Some(1), Some(300), Some(2000), Some(20_000), None] {
+                let folder = tempfile::tempdir().expect("a folder");
+                let place = Place::new(&folder.path().join("place"));
+                lay_out(&place, &lines, piece, tail, torn);
+                for store in [place.store(), place.global()] {
+                    assert_eq!(trouble(&store), None, "{piece:?}");
+                }
+                let neutral = |(code, stdout, stderr): Answer| {
+                    let root = place.root.display().to_string();
+                    (
+                        code,
+                        stdout.replace(&root, "ROOT"),
+                        stderr.replace(&root, "ROOT"),
+                    )
+                };
+                if expected.is_empty() {
+                    let mut questions: Vec<Vec<String>> = (0..64).map(|_| ask(&mut dice)).collect();
+                    questions.extend(
+                        OTHERS.map(|line| line.iter().map(|part| (*part).to_owned()).collect()),
+                    );
+                    for question in questions {
+                        let answer = neutral(place.streamed(&borrowed(&question)));
+                        expected.push((question, answer));
+                    }
+                }
+                for (question, answer) in &expected {
+                    let found = neutral(place.indexed(&borrowed(question)));
+                    same(&found, answer, &(round, piece, tail, question));
+                    asked += 1;
+                }
+                for store in [place.store(), place.global()] {
+                    assert_eq!(trouble(&store), None, "{piece:?}");
+                }
+            }
+            // An answer that is empty everywhere tells nothing.
+            let full = expected
+                .iter()
+                .filter(|(_, (_, stdout, _))| stdout.contains("aha_0000"));
+            assert!(full.count() > expected.len() / 2);
+        }
+    }
+    assert!(asked >= 1_000, "{asked}");
+}
+
 /// Two stores with the same history, one of which has an index.
 pub struct Pair {
     _folder: tempfile::TempDir,
@@ -860,3 +913,102 @@ fn live(
     }
 }
 
+#[test]
+fn whatever_is_written_leaves_the_same_store() {
+    let rounds = if full_sweep() { 60 } else { 4 };
+    for round in 0..rounds {
+        let mut dice = Dice::new(round + 1_000);
+        let mut pair = Pair::new([Some(1), Some(400), Some(3000), None][round as usize % 4]);
+        let (mut cards, mut recommendations) = (Vec::new(), Vec::new());
+        if round % 4 == 3 {
+            // Long enough to be indexed by default.
+            pair.lay_out(&messy(round, 220));
+            cards.extend((0..20).map(id));
+        } else if round % 2 == 1 {
+            pair.lay_out(&messy(round, 40));
+            cards.extend((0..20).map(id));
+        }
+        let mut minutes = 0;
+        for step in 0..70 {
+            minutes += dice.of(&[0, 0, 1, 60, 1440, 4000]);
+            // Once in a while the clock is put back.
+            let shown = if dice.once_in(20) {
+                minutes / 2
+            } else {
+                minutes
+            };
+            pair.at(&format!(
+                "2026-{:02}-{:02}T{:02}:{:02}:00Z",
+                3 + shown / 40_320,
+                1 + shown / 1440 % 28,
+                shown / 60 % 24,
+                shown % 60
+            ));
+            live(&pair, &mut dice, &mut cards, &mut recommendations, step);
+        }
+        assert_eq!(trouble(&pair.on.store()), None, "round {round}");
+        assert!(!pair.off.store().dir.join(".cache").exists());
+
+        // In the end something must go.
+        let gone = cards
+            .iter()
+            .find(|id| {
+                pair.on.truth()["project/aha_cards.jsonl"]
+                    .windows(id.len())
+                    .any(|part| part == id.as_bytes())
+            })
+            .expect("a card")
+            .clone();
+        let plans = [(&pair.off, None), (&pair.on, pair.index_from)].map(|(place, index_from)| {
+            let (_, stdout, stderr) = place.run(
+                &["purge", "--id", &gone, "--reason", "must go"],
+                b"",
+                index_from,
+            );
+            let plan: Value = serde_json::from_str(&stdout)
+                .unwrap_or_else(|error| panic!("{error}: {stdout}{stderr}"));
+            let plan = plan["plan"].as_str().expect("a plan").to_owned();
+            [
+                "purge", "--id", &gone, "--reason", "must go", "--yes", "--plan", &plan,
+            ]
+            .map(str::to_owned)
+            .to_vec()
+        });
+        // Each store has a key of its own, so the digests differ; everything else is compared.
+        let codes = [
+            (&pair.off, None, &plans[0]),
+            (&pair.on, pair.index_from, &plans[1]),
+        ]
+        .map(|(place, index_from, plan)| place.run(&borrowed(plan), b"", index_from).0);
+        assert_eq!(codes, [0, 0], "{gone}");
+        let lists = [&pair.off, &pair.on].map(|place| {
+            let (_, stdout, _) = place.run(
+                &["list", "--query", "retry cache", "--min-confidence", "0"],
+                b"",
+                pair.index_from,
+            );
+            stdout.replace(&place.root.display().to_string(), "ROOT")
+        });
+        assert_eq!(lists[0], lists[1]);
+    }
+}
+
+#[test]
+fn single_records_make_few_segments() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = Place::new(&folder.path().join("place"));
+    let mut most = 0;
+    for number in 0..300 {
+        let title = format!("card {number} about {}", Dice::new(number).words(3));
+        let (code, _, stderr) = place.run(
+            &["record", "--title", &title, "--when", "always"],
+            b"",
+            Some(Some(1)),
+        );
+        assert_eq!(code, 0, "{stderr}");
+        most = most.max(segments(&place.store(), LogKind::Cards));
+    }
+    assert_eq!(trouble(&place.store()), None);
+    assert!(most <= 12, "{most} segments");
+    assert_eq!(place.streamed(&["review"]), place.indexed(&["review"]));
+}

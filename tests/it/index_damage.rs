@@ -111,6 +111,41 @@ fn heals(place: &Place, what: &dyn std::fmt::Debug) {
     Questions::of(place, 3).check(place, what);
 }
 
+#[test]
+fn a_flipped_byte_anywhere_changes_no_answer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = indexed(folder.path(), 11);
+    let step = if full_sweep() { 13 } else { 401 };
+    let mut dice = Dice::new(1);
+    let (mut number, mut rounds) = (0, 0);
+    for cache in [
+        place.cache(),
+        self_learning::store::index::folder(&place.global()),
+    ] {
+        let whole = files(&cache);
+        let questions = Questions::of(&place, 2);
+        questions.check(&place, &"whole");
+        for (path, bytes) in &whole {
+            let mut at = dice.below(step.min(bytes.len()));
+            while at < bytes.len() {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 1 << dice.below(8);
+                write(path, &damaged);
+                let what = (path.file_name(), at);
+                for _ in 0..2 {
+                    questions.check_one(&place, number, &what);
+                    number += 1;
+                }
+                // Whoever finds damage may throw the index away.
+                restore(&cache, &whole);
+                at += 1 + dice.below(2 * step);
+                rounds += 1;
+            }
+        }
+    }
+    assert!(rounds > 50, "{rounds}");
+}
+
 /// What becomes of a file of the cache.
 fn damages(dice: &mut Dice, bytes: &[u8]) -> Vec<(&'static str, Option<Vec<u8>>)> {
     let at = dice.below(bytes.len());
@@ -225,6 +260,58 @@ fn reversed(bytes: &[u8]) -> Vec<u8> {
     lines.concat()
 }
 
+#[test]
+fn logs_changed_between_writes_leave_the_same_store() {
+    for (name, change) in CHANGES {
+        let mut pair = Pair::new(Some(1));
+        pair.lay_out(&messy(31, 30));
+        for (number, file) in [CARDS, SIGNALS, "recommendations.jsonl"]
+            .into_iter()
+            .enumerate()
+        {
+            pair.at(&format!("2026-03-0{}T00:00:00Z", number + 3));
+            pair.run(
+                &[
+                    "record",
+                    "--title",
+                    &format!("before {number}"),
+                    "--when",
+                    "now",
+                ],
+                b"",
+            );
+            pair.run(&["use", "--aha", "aha_0000000000000007"], b"");
+            let folder_in_place = name == "a folder in its place";
+            for place in [&pair.off, &pair.on] {
+                let path = place.log(file);
+                let bytes = fs::read(&path).expect("a log");
+                change(&path, &bytes, b"{\"id\": \"aha_other\", \"title\": \"the other\", \"ts\": \"2026-02-02T00:00:00Z\"}");
+            }
+            let what = [
+                "record",
+                "--title",
+                &format!("after {number}"),
+                "--when",
+                "now",
+            ];
+            pair.run(&what, b"");
+            pair.run(
+                &["edit", "--id", "aha_0000000000000007", "--add-tag", name],
+                b"",
+            );
+            pair.run(&["rec-status", "--id", "rec_1", "--status", "done"], b"");
+            pair.run(
+                &["use", "--aha", "aha_0000000000000007", "--context", "again"],
+                b"",
+            );
+            pair.run(&["review"], b"");
+            if folder_in_place {
+                break;
+            }
+        }
+    }
+}
+
 #[cfg(unix)]
 fn pipe(path: &Path) {
     let path = std::ffi::CString::new(path.to_str().expect("text")).expect("no zero");
@@ -242,6 +329,115 @@ fn soon<T: Send + 'static>(what: &str, run: impl FnOnce() -> T + Send + 'static)
     receiver
         .recv_timeout(Duration::from_secs(10))
         .unwrap_or_else(|_| panic!("{what}: no answer"))
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_no_error() {
+    for (name, obstruct) in [
+        (
+            "a file",
+            (|cache: &Path| write(cache, b"stranger")) as fn(&Path),
+        ),
+        ("a file in the folder", |cache| {
+            write(&cache.join("index"), b"stranger")
+        }),
+        ("a folder for the lock", |cache| {
+            fs::create_dir_all(cache.join("index/lock")).expect("a folder")
+        }),
+        ("a folder for the manifest", |cache| {
+            fs::create_dir_all(cache.join("index/manifest.json/x")).expect("a folder")
+        }),
+    ] {
+        let pair = Pair::new(Some(1));
+        pair.lay_out(&messy(51, 20));
+        obstruct(&pair.on.store().dir.join(".cache"));
+        obstruct(&pair.on.global().dir.join(".cache"));
+        for number in 0..3 {
+            let title = format!("{name} {number}");
+            pair.run(&["record", "--title", &title, "--when", "now"], b"");
+            pair.run(&["list", "--query", &title, "--min-confidence", "0"], b"");
+            pair.run(&["review"], b"");
+            pair.run(&["promote", "--ids", "aha_0000000000000007"], b"");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_that_is_read_only_is_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = indexed(folder.path(), 52);
+    let set = |mode: u32| {
+        let cache = place.cache();
+        for path in [
+            cache.clone(),
+            cache.parent().expect("a folder").to_owned(),
+            place.store().dir,
+        ] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set");
+        }
+    };
+    place.append(
+        CARDS,
+        b"\n{\"id\": \"aha_new\", \"title\": \"retry read only\"}\n",
+    );
+    let questions = Questions::of(&place, 1);
+    set(0o500);
+    // Root may write all the same; then this shows less.
+    for (line, answer) in &questions.0 {
+        same(
+            &place.run(&borrowed(line), b"", Some(Some(1))),
+            answer,
+            &line,
+        );
+    }
+    set(0o700);
+    fs::set_permissions(place.cache(), fs::Permissions::from_mode(0)).expect("set");
+    for (line, answer) in &questions.0 {
+        same(
+            &place.run(&borrowed(line), b"", Some(Some(1))),
+            answer,
+            &line,
+        );
+    }
+    fs::set_permissions(place.cache(), fs::Permissions::from_mode(0o700)).expect("set");
+}
+
+#[test]
+fn a_held_lock_is_not_waited_for() {
+    let pair = Pair::new(Some(1));
+    pair.lay_out(&messy(54, 30));
+    pair.run(
+        &["record", "--title", "an index is made", "--when", "now"],
+        b"",
+    );
+    let holder = fs::File::open(pair.on.cache().join("lock")).expect("the lock");
+    fs2::FileExt::lock_exclusive(&holder).expect("free");
+    let before = segments(&pair.on.store(), LogKind::Cards);
+    let start = Instant::now();
+    for number in 0..5 {
+        let title = format!("retry while it is held {number}");
+        pair.run(&["record", "--title", &title, "--when", "now"], b"");
+        pair.run(&["list", "--query", &title], b"");
+        pair.run(&["review"], b"");
+    }
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_eq!(
+        segments(&pair.on.store(), LogKind::Cards),
+        before,
+        "nobody else made any"
+    );
+    drop(holder);
+    pair.run(
+        &["record", "--title", "and now it is free", "--when", "now"],
+        b"",
+    );
+    assert_eq!(trouble(&pair.on.store()), None);
 }
 
 /// Every file below a folder that holds a word, in any letters.
@@ -263,6 +459,39 @@ fn holding(folder: &Path, word: &[u8]) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+#[test]
+fn what_was_wrong_with_lines_is_told_in_the_order_of_the_logs() {
+    let pair = Pair::new(Some(1));
+    for name in [
+        "events.jsonl",
+        CARDS,
+        "recommendations.jsonl",
+        SIGNALS,
+        "backports.jsonl",
+    ] {
+        pair.append(
+            name,
+            b"{\"id\": \"x_1\", \"title\": \"t\", \"ts\": \"2026-01-01T00:00:00Z\"}\n{oops\n",
+        );
+    }
+    for _ in 0..2 {
+        let answer = pair.run(&["use", "--aha", "x_1", "--context", "c"], b"");
+        let found: Value = serde_json::from_str(&answer.1).expect("JSON");
+        let found = found["diagnostics"].as_array().expect("diagnostics").iter();
+        let names: Vec<&str> = found.filter_map(|found| found["file"].as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "events.jsonl",
+                CARDS,
+                "recommendations.jsonl",
+                SIGNALS,
+                "backports.jsonl"
+            ]
+        );
+    }
 }
 
 #[test]
