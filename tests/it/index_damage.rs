@@ -172,6 +172,52 @@ fn damages(dice: &mut Dice, bytes: &[u8]) -> Vec<(&'static str, Option<Vec<u8>>)
     ]
 }
 
+#[test]
+fn damage_to_any_page_of_a_large_segment_changes_no_answer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = Place::new(&folder.path().join("place"));
+    let mut log = String::new();
+    for number in 0..1_500 {
+        let title = if number % 37 == 0 { "rare" } else { "plain" };
+        log.push_str(&format!("{{\"id\": \"aha_{number:x}\", \"title\": \"{title} {}\", \"ts\": \"2026-01-01T00:00:00Z\"}}\n", number % 11));
+    }
+    place.append(CARDS, log.as_bytes());
+    let global = log.lines().step_by(37).map(|line| format!("{line}\n"));
+    append(
+        &place.global().dir.join(CARDS),
+        global.collect::<String>().as_bytes(),
+    );
+    place.catch_up(1);
+    assert_eq!(segments(&place.store(), LogKind::Cards), 1);
+    let question = [
+        "list",
+        "--query",
+        "rare",
+        "--min-confidence",
+        "0",
+        "--limit",
+        "0",
+    ];
+    let expected = place.streamed(&question);
+    assert!(
+        expected.1.contains("\"total\": 41"),
+        "each once: {}",
+        &expected.1[..300]
+    );
+    same(&place.indexed(&question), &expected, &"whole");
+    let cache = place.cache();
+    let whole = files(&cache);
+    for (path, bytes) in whole.iter().filter(|(_, bytes)| bytes.len() > 4096) {
+        for page in 0..bytes.len() / 4096 {
+            let mut damaged = bytes.clone();
+            damaged[page * 4096 + 17] ^= 1;
+            write(path, damaged);
+            same(&place.indexed(&question), &expected, &page);
+            restore(&cache, &whole);
+        }
+    }
+}
+
 /// Puts other bytes in the place of a log: the same file, another one of the name, or nothing.
 fn replace(path: &Path, bytes: &[u8]) {
     let other = path.with_extension("other");
