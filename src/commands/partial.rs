@@ -286,6 +286,12 @@ impl Snapshot {
             &mut totals,
             |_, own| found |= own == id,
         );
+        if rest.signals.is_doubtful() {
+            // Nobody puts this question again.
+            let bytes = rest.store.read(LogKind::Signals).unwrap_or_default();
+            let (entries, _) = fold::entries(LogKind::Signals, &bytes, 1);
+            return entries.iter().any(|entry| entry.id == id);
+        }
         found
     }
 }

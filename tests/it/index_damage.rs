@@ -566,3 +566,44 @@ fn a_recommendation_that_changes_does_not_stop_the_index() {
     assert_eq!(segments(&place.store(), LogKind::Recommendations), 2);
 }
 
+#[test]
+fn a_use_that_is_known_is_known_whatever_page_of_the_index_is_damaged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = Place::new(&folder.path().join("place"));
+    place.append(
+        CARDS,
+        b"{\"id\": \"aha_1\", \"title\": \"t\", \"ts\": \"2026-01-01T00:00:00Z\"}\n",
+    );
+    let use_it = ["use", "--aha", "aha_1", "--context", "c"];
+    assert_eq!(place.run(&use_it, b"", None).0, 0);
+    let known = fs::read(place.log(SIGNALS)).expect("a log");
+    let others = (0..1_500).map(|number| {
+        format!("{{\"id\": \"sig_{number}\", \"kind\": \"aha_used\", \"aha_id\": \"aha_1\"}}\n")
+    });
+    place.append(SIGNALS, others.collect::<String>().as_bytes());
+    place.catch_up(1);
+    let expected = place.streamed(&use_it);
+    assert!(
+        expected
+            .1
+            .contains("\"already_recorded\": [\n    \"aha_1\""),
+        "{}",
+        expected.1
+    );
+    let whole = files(&place.cache());
+    let log = fs::read(place.log(SIGNALS)).expect("a log");
+    assert!(log.starts_with(&known));
+    for (path, bytes) in whole.iter().filter(|(_, bytes)| bytes.len() > 4096) {
+        for page in 0..bytes.len() / 4096 {
+            let mut damaged = bytes.clone();
+            damaged[page * 4096 + 17] ^= 1;
+            write(path, damaged);
+            same(&place.indexed(&use_it), &expected, &page);
+            assert!(
+                fs::read(place.log(SIGNALS)).expect("a log") == log,
+                "page {page}"
+            );
+            restore(&place.cache(), &whole);
+        }
+    }
+}
