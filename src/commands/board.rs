@@ -230,7 +230,7 @@ pub fn before(snapshot: &mut Snapshot, batch: &Batch) -> Result<Option<Before>> 
         return Ok(None);
     };
     let path = store_index::folder(&rest.store).join(FILE);
-    let board = std::fs::read(path)
+    let board = store_index::read_plain(&path)
         .ok()
         .and_then(|bytes| unsealed::<Board>(&bytes));
     let backports = batch.contains_key(&LogKind::Backports);

@@ -377,6 +377,62 @@ fn soon<T: Send + 'static>(what: &str, run: impl FnOnce() -> T + Send + 'static)
         .unwrap_or_else(|_| panic!("{what}: no answer"))
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = std::sync::Arc::new(indexed(folder.path(), 41));
+    heals(&place, &"the beginning");
+    let cache = place.cache();
+    let whole = files(&cache);
+    let questions = std::sync::Arc::new(Questions::of(&place, 1));
+    for path in whole.keys() {
+        fs::remove_file(path).expect("removed");
+        pipe(path);
+        let (own, asked) = (place.clone(), questions.clone());
+        soon(&path.display().to_string(), move || {
+            asked.check(&own, &"a pipe")
+        });
+        restore(&cache, &whole);
+    }
+    for name in ["manifest.json", "board.json", "new.seg", "new.tmp"] {
+        let _ = fs::remove_file(cache.join(name));
+        pipe(&cache.join(name));
+        let own = place.clone();
+        soon(name, move || {
+            record(&own, &format!("beside the pipe {name}"))
+        });
+        restore(&cache, &whole);
+    }
+    for kind in [LogKind::Cards, LogKind::Signals, LogKind::Events] {
+        let path = place.store().log_path(kind);
+        let bytes = fs::read(&path).expect("a log");
+        fs::remove_file(&path).expect("removed");
+        pipe(&path);
+        for arguments in [
+            &["list", "--query", "retry"][..],
+            &["record", "--title", "t", "--when", "w"],
+            &["use", "--aha", "aha_0000000000000007"],
+            &["review"],
+        ] {
+            for index_from in [None, Some(Some(1)), Some(None)] {
+                let own = place.clone();
+                let reads_it = !(kind == LogKind::Events && arguments[0] == "list");
+                let (code, _, stderr) = soon(&format!("{kind:?} {arguments:?}"), move || {
+                    own.run(arguments, b"", index_from)
+                });
+                assert_eq!(
+                    (code, stderr.contains("it is no regular file")),
+                    (u8::from(reads_it), reads_it),
+                    "{kind:?} {arguments:?} {index_from:?}: {stderr}"
+                );
+            }
+        }
+        fs::remove_file(&path).expect("removed");
+        write(&path, bytes);
+    }
+}
+
 #[test]
 fn a_cache_that_cannot_be_written_is_no_error() {
     for (name, obstruct) in [

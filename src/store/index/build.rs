@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::manifest::{self, Chain, Manifest, Stamp};
 use super::segment::{self, Builder, Entry, Segment, SegmentInfo};
-use super::{IndexedLog, KINDS, folder};
+use super::{IndexedLog, KINDS, folder, open_plain};
 use crate::domain::equivalence;
 use crate::domain::facts;
 use crate::domain::fold::{self, LogKind};
@@ -141,13 +141,10 @@ struct State {
 fn state(store: &Store, kind: LogKind, manifest: Option<&Manifest>) -> Result<Option<State>> {
     let path = store.log_path(kind);
     let failed = |error: std::io::Error| Error::io("read", &path, &error);
-    let Ok(file) = File::open(&path) else {
+    let Ok(file) = open_plain(&path) else {
         return Ok(None);
     };
     let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Ok(None);
-    }
     let stamp = Stamp::of(&metadata);
     let known = manifest.and_then(|manifest| manifest.chain(kind));
     let chain = known

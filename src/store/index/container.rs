@@ -8,7 +8,6 @@
 //! All numbers are little-endian.
 
 use std::cell::{Cell, RefCell};
-use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 
@@ -78,10 +77,7 @@ pub struct Container {
 impl Container {
     /// Opens a file that must have this fingerprint; `None` when it is not there, not whole, or another one.
     pub fn open(path: &Path, fingerprint: u64) -> Option<Container> {
-        let file = File::open(path).ok()?;
-        if !file.metadata().ok()?.is_file() {
-            return None;
-        }
+        let file = super::open_plain(path).ok()?;
         // SAFETY: what we write is never changed in place, only replaced by a new file, so the mapped pages stay as
         // they are. A stranger who cuts the file short while it is mapped ends this process with SIGBUS; the file is
         // private to its owner, and every other damage is found by the checksums.

@@ -137,7 +137,7 @@ impl Manifest {
 
     /// `None` when there is none, or it is damaged or of another version.
     pub fn read(folder: &Path) -> Option<Manifest> {
-        let bytes = std::fs::read(folder.join(FILE)).ok()?;
+        let bytes = super::read_plain(&folder.join(FILE)).ok()?;
         let manifest: Manifest = unsealed(&bytes)?;
         (manifest.version == VERSION).then_some(manifest)
     }

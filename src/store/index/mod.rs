@@ -13,7 +13,8 @@ pub mod segment;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::path::PathBuf;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use manifest::{Chain, Manifest, Stamp};
 use segment::{Segment, TermPlace};
@@ -33,6 +34,27 @@ pub const KINDS: [LogKind; 4] = [
     LogKind::Recommendations,
     LogKind::Signals,
 ];
+
+/// Opens a plain file. Anything else is an error before it is opened: a pipe would wait for somebody to write.
+///
+/// # Errors
+/// When it is not there, cannot be opened, or is no plain file.
+pub fn open_plain(path: &Path) -> io::Result<File> {
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("no plain file"));
+    }
+    File::open(path)
+}
+
+/// The bytes of a plain file.
+///
+/// # Errors
+/// As [`open_plain`].
+pub fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_plain(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
 
 /// Where a store keeps its index.
 pub fn folder(store: &Store) -> PathBuf {
@@ -88,9 +110,8 @@ impl IndexedLog {
     /// The segments alone; whether they hold of the log is not looked at.
     fn open_chain(store: &Store, kind: LogKind, chain: &Chain) -> Option<IndexedLog> {
         let path = store.log_path(kind);
-        let file = match File::open(&path) {
-            Ok(file) if file.metadata().ok()?.is_file() => Some(file),
-            Ok(_) => return None,
+        let file = match open_plain(&path) {
+            Ok(file) => Some(file),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(_) => return None,
         };

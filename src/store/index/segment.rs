@@ -342,7 +342,7 @@ impl Segment {
         let dead = match &info.dead {
             None => Vec::new(),
             Some((file, fingerprint)) => {
-                let bytes = std::fs::read(folder.join(file)).ok()?;
+                let bytes = super::read_plain(&folder.join(file)).ok()?;
                 let whole = bytes.len() == (info.records as usize).div_ceil(8)
                     && xxh3_64(&bytes) == *fingerprint;
                 whole.then_some(bytes)?
