@@ -20,6 +20,7 @@ use crate::error::Result;
 use crate::report::{Index, IndexLine};
 use crate::store::index::manifest::{Stamp, sealed, unsealed};
 use crate::store::index::{self as store_index, IndexedLog};
+use crate::store::paths;
 use crate::store::replace::{self, Durability};
 use crate::store::{Batch, Store};
 
@@ -466,8 +467,9 @@ impl Board {
         if !known || grown.iter().any(|(kind, _)| *kind == LogKind::Backports) {
             return Ok(());
         }
-        let path = store_index::folder(&rest.store).join(FILE);
-        replace::file(&path, &sealed(&self), Durability::Derived)
+        let folder = store_index::folder(&rest.store);
+        paths::refuse_links(&rest.store.trusted_above, &folder)?;
+        replace::file(&folder.join(FILE), &sealed(&self), Durability::Derived)
     }
 }
 

@@ -506,6 +506,65 @@ fn a_store_that_is_read_only_is_read() {
     fs::set_permissions(place.cache(), fs::Permissions::from_mode(0o700)).expect("set");
 }
 
+#[cfg(unix)]
+#[test]
+fn nothing_is_written_through_a_link() {
+    for (deep, with_index) in [(false, false), (false, true), (true, false), (true, true)] {
+        let pair = Pair::new(Some(1));
+        pair.lay_out(&messy(53, 20));
+        let cache = pair.on.store().dir.join(".cache");
+        let elsewhere = pair.on.root.join("elsewhere");
+        if with_index {
+            pair.run(
+                &["record", "--title", "an index is made", "--when", "now"],
+                b"",
+            );
+            pair.run(
+                &["record", "--title", "a board is made", "--when", "now"],
+                b"",
+            );
+        }
+        let link = if deep { cache.join("index") } else { cache };
+        if with_index {
+            fs::rename(&link, &elsewhere).expect("moved");
+        } else {
+            fs::create_dir_all(&elsewhere).expect("a folder");
+            fs::create_dir_all(link.parent().expect("a folder")).expect("a folder");
+        }
+        std::os::unix::fs::symlink(&elsewhere, &link).expect("a link");
+        let listing = |root: &Path| {
+            let mut found = Files::new();
+            let mut folders = vec![root.to_owned()];
+            while let Some(folder) = folders.pop() {
+                for entry in fs::read_dir(folder).expect("a folder").flatten() {
+                    match entry.file_type().expect("a type").is_dir() {
+                        true => folders.push(entry.path()),
+                        false => {
+                            found.insert(entry.path(), fs::read(entry.path()).expect("a file"));
+                        }
+                    }
+                }
+            }
+            found
+        };
+        let before = listing(&elsewhere);
+        for number in 0..3 {
+            let title = format!("linked {number}");
+            pair.run(&["record", "--title", &title, "--when", "now"], b"");
+            pair.run(&["list", "--query", &title], b"");
+            pair.run(
+                &["use", "--aha", "aha_0000000000000007", "--context", &title],
+                b"",
+            );
+            pair.run(&["review"], b"");
+        }
+        assert!(
+            listing(&elsewhere) == before,
+            "written through a link (deep {deep}, index {with_index})"
+        );
+    }
+}
+
 #[test]
 fn a_held_lock_is_not_waited_for() {
     let pair = Pair::new(Some(1));

@@ -523,6 +523,11 @@ impl PlainCard<'_> {
 /// When the manifest cannot be written.
 pub fn note_append(store: &Store, generation: u64, before: &[(LogKind, Stamp, u64)]) -> Result<()> {
     let folder = folder(store);
+    paths::refuse_links(&store.trusted_above, &folder)?;
+    // Who makes segments has read the manifest before and must not find another one in its place.
+    let Some(_lock) = lock::try_exclusive(&folder.join("lock"))? else {
+        return Ok(());
+    };
     let manifest = Manifest::read(&folder);
     let Some(mut manifest) = manifest.filter(|manifest| manifest.generation == generation) else {
         return Ok(());
