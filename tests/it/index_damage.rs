@@ -623,6 +623,75 @@ fn holding(folder: &Path, word: &[u8]) -> Vec<PathBuf> {
 }
 
 #[test]
+fn a_purge_takes_the_index_away_for_good() {
+    for index_from in [Some(1), Some(500), None] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = Place::new(&folder.path().join("place"));
+        let lines = messy(61, if index_from.is_some() { 20 } else { 300 });
+        lay_out(&place, &lines, index_from, 0.0, false);
+        let run = |arguments: &[&str]| {
+            let (code, stdout, stderr) = place.run(arguments, b"", Some(index_from));
+            assert_eq!(code, 0, "{arguments:?}: {stderr}");
+            serde_json::from_str::<Value>(&stdout).unwrap_or_default()
+        };
+        let secret = "xylofonik";
+        let id = run(&[
+            "record",
+            "--title",
+            &format!("The {secret}s plan"),
+            "--when",
+            secret,
+        ])["results"][0]["id"]
+            .as_str()
+            .expect("an id")
+            .to_owned();
+        run(&["record", "--title", "something else", "--when", "later"]);
+        run(&["list", "--query", secret]);
+        if index_from.is_some() {
+            assert!(
+                !holding(&place.cache(), secret.as_bytes()).is_empty(),
+                "it is in the index"
+            );
+        }
+        // Strangers and leftovers must not keep the rest of it there.
+        write(&place.cache().join("stranger/x"), secret.to_uppercase());
+        write(&place.cache().join(".self-learning-left.tmp"), secret);
+        let plan = run(&["purge", "--id", &id, "--reason", "must go"])["plan"]
+            .as_str()
+            .expect("a plan")
+            .to_owned();
+        run(&[
+            "purge", "--id", &id, "--reason", "must go", "--yes", "--plan", &plan,
+        ]);
+        let cache = place.store().dir.join(".cache");
+        assert_eq!(holding(&cache, secret.as_bytes()), Vec::<PathBuf>::new());
+        for number in 0..4 {
+            run(&[
+                "record",
+                "--title",
+                &format!("after it {number}"),
+                "--when",
+                "now",
+            ]);
+            run(&["list", "--query", "after it"]);
+            run(&["review", "--format", "json"]);
+        }
+        let left: Vec<PathBuf> = files(&place.cache()).into_keys().collect();
+        assert_eq!(
+            left,
+            Vec::<PathBuf>::new(),
+            "no index of a store that has a purge key"
+        );
+        let question = ["list", "--query", "after it", "--min-confidence", "0"];
+        same(
+            &place.indexed(&question),
+            &place.streamed(&question),
+            &"after a purge",
+        );
+    }
+}
+
+#[test]
 fn what_was_wrong_with_lines_is_told_in_the_order_of_the_logs() {
     let pair = Pair::new(Some(1));
     for name in [

@@ -568,7 +568,13 @@ pub fn remove(store: &Store, wait: Duration) -> Result<()> {
     let _lock = lock::exclusive(&folder.join("lock"), wait)?;
     let failed = |error: std::io::Error| Error::io("remove", &folder, &error);
     for entry in fs::read_dir(&folder).map_err(failed)?.flatten() {
-        if entry.file_name() != "lock" {
+        if entry.file_name() == "lock" {
+            continue;
+        }
+        // Who put a folder there knows that a cache may go.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            fs::remove_dir_all(entry.path()).map_err(failed)?;
+        } else {
             fs::remove_file(entry.path()).map_err(failed)?;
         }
     }
