@@ -307,6 +307,47 @@ fn reversed(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn logs_that_others_change_are_read_as_they_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = indexed(folder.path(), 21);
+    let begun: Vec<(LogKind, Vec<u8>)> = LogKind::ALL
+        .map(|kind| (kind, fs::read(place.store().log_path(kind)).expect("a log")))
+        .into();
+    for (name, change) in CHANGES {
+        for (number, kind) in LogKind::ALL.into_iter().take(4).enumerate() {
+            // All logs as in the beginning, and an index of them.
+            for (kind, bytes) in &begun {
+                let path = place.store().log_path(*kind);
+                let _ = fs::remove_dir(&path);
+                write(&path, bytes);
+                append(&path, b"\n");
+            }
+            place.catch_up(1);
+            assert_eq!(trouble(&place.store()), None);
+            let path = place.store().log_path(kind);
+            let bytes = fs::read(&path).expect("a log");
+            let other = format!(
+                "{{\"id\": \"other_{number}\", \"title\": \"retry the other\", \"kind\": \"aha_used\", \"aha_id\": \"aha_0000000000000007\", \"ts\": \"2026-02-02T00:00:00Z\"}}"
+            );
+            change(&path, &bytes, other.as_bytes());
+            let what = (name, kind);
+            let questions = Questions::of(&place, number as u64);
+            questions.check(&place, &what);
+            for (line, answer) in &questions.0 {
+                same(
+                    &place.run(&borrowed(line), b"", Some(Some(1))),
+                    answer,
+                    &what,
+                );
+            }
+            if path.is_file() {
+                heals(&place, &what);
+            }
+        }
+    }
+}
+
+#[test]
 fn logs_changed_between_writes_leave_the_same_store() {
     for (name, change) in CHANGES {
         let mut pair = Pair::new(Some(1));

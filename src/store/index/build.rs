@@ -76,10 +76,15 @@ pub fn catch_up(
     manifest.begin();
     let total: u64 = due
         .iter()
-        .map(|(_, state)| state.end - state.chain.end())
+        .filter_map(|(_, state)| state.as_ref())
+        .map(|state| state.end - state.chain.end())
         .sum();
     let mut done = 0;
     for (kind, state) in due {
+        let Some(state) = state else {
+            manifest.set_chain(kind, Chain::default());
+            continue;
+        };
         let work = state.end - state.chain.end();
         let chain = extend(
             store,
@@ -100,18 +105,22 @@ pub fn catch_up(
     Ok(true)
 }
 
-/// The logs of which enough is not indexed.
+/// The logs of which enough is not indexed, and those that are gone but not from the index.
 fn due(
     store: &Store,
     policy: Policy,
     manifest: Option<&Manifest>,
-) -> Result<Vec<(LogKind, State)>> {
+) -> Result<Vec<(LogKind, Option<State>)>> {
     let mut due = Vec::new();
     if store.purge_key().is_some() {
         return Ok(due);
     }
     for kind in KINDS {
         let Some(state) = state(store, kind, manifest)? else {
+            let known = manifest.and_then(|manifest| manifest.chain(kind));
+            if known.is_some_and(|chain| !chain.segments.is_empty()) {
+                due.push((kind, None));
+            }
             continue;
         };
         let tail = state.end - state.chain.end();
@@ -120,8 +129,8 @@ fn due(
         } else {
             policy.tail
         };
-        if tail >= least || (state.rebuilt && tail > 0) {
-            due.push((kind, state));
+        if tail >= least || state.rebuilt {
+            due.push((kind, Some(state)));
         }
     }
     Ok(due)
