@@ -173,6 +173,91 @@ fn damages(dice: &mut Dice, bytes: &[u8]) -> Vec<(&'static str, Option<Vec<u8>>)
 }
 
 #[test]
+fn a_damaged_file_changes_no_answer_and_heals() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = indexed(folder.path(), 12);
+    // A board is kept from the second write on.
+    heals(&place, &"the beginning");
+    let mut dice = Dice::new(5);
+    let names: Vec<&str> = vec![
+        "manifest.json",
+        "board.json",
+        "aha_cards-*.seg",
+        "aha_cards-*.dead",
+        "signals-*.seg",
+        "recommendations-*.seg",
+        "recommendations-*.dead",
+        "events-*.seg",
+    ];
+    for name in names {
+        for kind in 0..8 {
+            let cache = place.cache();
+            let all = files(&cache);
+            let fits = |path: &&PathBuf| {
+                let own = path.file_name().expect("a name").to_string_lossy();
+                match name.split_once('*') {
+                    Some((start, end)) => own.starts_with(start) && own.ends_with(end),
+                    None => own == name,
+                }
+            };
+            let found: Vec<&PathBuf> = all.keys().filter(fits).collect();
+            assert!(!found.is_empty(), "{name} in {:?}", all.keys());
+            let path = found[dice.below(found.len())].clone();
+            let (what, bytes) = damages(&mut dice, &all[&path]).swap_remove(kind);
+            match bytes {
+                Some(bytes) => write(&path, bytes),
+                None => fs::remove_file(&path).expect("removed"),
+            }
+            let what = (name, what);
+            Questions::of(&place, kind as u64).check(&place, &what);
+            heals(&place, &what);
+        }
+    }
+}
+
+#[test]
+fn swapped_files_and_strangers_in_the_cache_change_no_answer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = indexed(folder.path(), 13);
+    heals(&place, &"the beginning");
+    let cache = place.cache();
+    let whole = files(&cache);
+    let paths: Vec<&PathBuf> = whole.keys().collect();
+    let mut dice = Dice::new(8);
+    let questions = Questions::of(&place, 4);
+    for _ in 0..if full_sweep() { 200 } else { 12 } {
+        let (one, other) = (dice.of(&paths), dice.of(&paths));
+        write(one, &whole[other]);
+        write(other, &whole[one]);
+        questions.check(&place, &("swapped", one, other));
+        restore(&cache, &whole);
+    }
+    // An older state of the whole cache, and the cache of another store.
+    record(&place, "the cache falls behind");
+    restore(&cache, &whole);
+    Questions::of(&place, 5).check(&place, &"an older cache");
+    heals(&place, &"an older cache");
+    let other = indexed(&folder.path().join("other"), 14);
+    restore(&cache, &Files::new());
+    for (path, bytes) in files(&other.cache()) {
+        write(&cache.join(path.file_name().expect("a name")), bytes);
+    }
+    Questions::of(&place, 6).check(&place, &"the cache of another store");
+    heals(&place, &"the cache of another store");
+    // Folders where files are expected.
+    for name in ["manifest.json", "board.json", "x", "y.seg", "z.tmp"] {
+        let whole = files(&cache);
+        let _ = fs::remove_file(cache.join(name));
+        fs::create_dir_all(cache.join(name).join("deep")).expect("a folder");
+        Questions::of(&place, 7).check(&place, &name);
+        record(&place, &format!("beside the folder {name}"));
+        Questions::of(&place, 8).check(&place, &name);
+        restore(&cache, &whole);
+        heals(&place, &name);
+    }
+}
+
+#[test]
 fn damage_to_any_page_of_a_large_segment_changes_no_answer() {
     let folder = tempfile::tempdir().expect("a folder");
     let place = Place::new(&folder.path().join("place"));

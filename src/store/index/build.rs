@@ -86,7 +86,7 @@ pub fn catch_up(
             continue;
         };
         let work = state.end - state.chain.end();
-        let chain = extend(
+        let made = extend(
             store,
             kind,
             state,
@@ -96,7 +96,12 @@ pub fn catch_up(
             &mut |bytes| {
                 progress((done + bytes).min(total), total);
             },
-        )?;
+        );
+        // What is damaged is made anew the next time.
+        let chain = match made {
+            Err(error) if error.code == DAMAGED => Chain::default(),
+            made => made?,
+        };
         done += work;
         manifest.set_chain(kind, chain);
     }
@@ -293,9 +298,9 @@ fn bury(
     manifest: &mut Manifest,
 ) -> Result<()> {
     let folder = folder(store);
-    let older = IndexedLog::open_chain(store, kind, chain);
     let mut buried: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
-    if let Some(older) = older.filter(|_| !chain.segments.is_empty()) {
+    if !chain.segments.is_empty() {
+        let older = IndexedLog::open_chain(store, kind, chain).ok_or_else(damaged)?;
         for id in made.latest.keys() {
             if let Some(record) = older.current(id) {
                 let at = (0..chain.segments.len())
@@ -318,11 +323,7 @@ fn bury(
             target.dead = Some(write_dead(&folder, kind, manifest, &dead)?);
         }
         if older.is_doubtful() {
-            return Err(Error::new(
-                crate::error::Kind::Failed,
-                "index_damaged",
-                "a part of the index is damaged",
-            ));
+            return Err(damaged());
         }
     }
     if !made.superseded.is_empty() {
@@ -335,6 +336,37 @@ fn bury(
         info.dead = Some(write_dead(&folder, kind, manifest, &dead)?);
     }
     Ok(())
+}
+
+const DAMAGED: &str = "index_damaged";
+
+fn damaged() -> Error {
+    Error::new(
+        crate::error::Kind::Failed,
+        DAMAGED,
+        "a part of the index is damaged",
+    )
+}
+
+/// Takes the segments of a log out of the index, because one of them is damaged: who indexes next begins anew. Nothing
+/// happens where they were replaced already, or where that is going on.
+pub fn forget(store: &Store, kind: LogKind, segments: &[SegmentInfo]) {
+    let folder = folder(store);
+    if paths::refuse_links(&store.trusted_above, &folder).is_err() {
+        return;
+    }
+    let Ok(Some(_lock)) = lock::try_exclusive(&folder.join("lock")) else {
+        return;
+    };
+    if let Some(mut manifest) = Manifest::read(&folder)
+        && manifest
+            .chain(kind)
+            .is_some_and(|chain| chain.segments == segments)
+    {
+        manifest.set_chain(kind, Chain::default());
+        // Where that fails the log is read as it is.
+        let _ = manifest.write(&folder);
+    }
 }
 
 fn write_dead(

@@ -62,8 +62,11 @@ pub fn folder(store: &Store) -> PathBuf {
 }
 
 /// A log and its segments.
+///
+/// When it was found to be damaged, its segments are forgotten at the end, so that they are made anew.
 pub struct IndexedLog {
     pub kind: LogKind,
+    store: Store,
     file: Option<File>,
     /// What the system told of the log when it was opened.
     pub stamp: Stamp,
@@ -87,11 +90,11 @@ impl IndexedLog {
     ) -> Option<IndexedLog> {
         let none = Chain::default();
         let chain = manifest.chain(kind).unwrap_or(&none);
-        let log = IndexedLog::open_chain(store, kind, chain)?;
+        let mut log = IndexedLog::open_chain(store, kind, chain)?;
         if !chain.segments.is_empty() && !manifest::holds(chain, log.file.as_ref()?, &log.stamp) {
             return None;
         }
-        let tail = match &log.file {
+        log.tail = match &log.file {
             Some(file) if log.stamp.length > chain.end() => {
                 let tail = manifest::read_from(file, chain.end()).ok()?;
                 if locked || tail.ends_with(b"\n") {
@@ -104,7 +107,7 @@ impl IndexedLog {
             }
             _ => Vec::new(),
         };
-        Some(IndexedLog { tail, ..log })
+        Some(log)
     }
 
     /// The segments alone; whether they hold of the log is not looked at.
@@ -123,11 +126,16 @@ impl IndexedLog {
         let mut segments = Vec::with_capacity(chain.segments.len());
         let mut bases = vec![0_u32];
         for info in &chain.segments {
-            segments.push(Segment::open(&folder, info)?);
+            let Some(segment) = Segment::open(&folder, info) else {
+                build::forget(store, kind, &chain.segments);
+                return None;
+            };
+            segments.push(segment);
             bases.push(bases[bases.len() - 1].checked_add(info.records)?);
         }
         Some(IndexedLog {
             kind,
+            store: store.clone(),
             file,
             stamp,
             segments,
@@ -327,6 +335,15 @@ impl IndexedLog {
         let each = self.segments.iter().enumerate();
         each.filter_map(|(at, segment)| Some((at, segment.term(text)?)))
             .collect()
+    }
+}
+
+impl Drop for IndexedLog {
+    fn drop(&mut self) {
+        if self.is_doubtful() {
+            let segments = self.segments.iter().map(|segment| segment.info.clone());
+            build::forget(&self.store, self.kind, &segments.collect::<Vec<_>>());
+        }
     }
 }
 
