@@ -19,6 +19,7 @@ mod graduate_legacy;
 mod guard;
 mod index;
 mod index_damage;
+mod index_race;
 mod patch;
 mod plans;
 mod race;
