@@ -168,7 +168,7 @@ impl Snapshot {
         let mut snapshot = Snapshot::default();
         let mut tail_ids = BTreeSet::new();
         let mut records = BTreeMap::new();
-        for kind in [LogKind::Cards, LogKind::Recommendations, LogKind::Events] {
+        for kind in [LogKind::Events, LogKind::Cards, LogKind::Recommendations] {
             let log = match kind {
                 LogKind::Events => &rest.events,
                 kind => rest.log(kind),
@@ -286,6 +286,12 @@ impl Snapshot {
             &mut totals,
             |_, own| found |= own == id,
         );
+        if rest.signals.is_doubtful() {
+            // Nobody puts this question again.
+            let bytes = rest.store.read(LogKind::Signals).unwrap_or_default();
+            let (entries, _) = fold::entries(LogKind::Signals, &bytes, 1);
+            return entries.iter().any(|entry| entry.id == id);
+        }
         found
     }
 }

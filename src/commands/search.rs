@@ -1,5 +1,6 @@
 //! Putting a question to a store: by way of its index where there is one that fits, else to all of its cards.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 
 use super::recall::{self, Filter, Source};
@@ -7,6 +8,7 @@ use super::{library, shelf};
 use crate::ctx::Ctx;
 use crate::domain::fold::Diagnostic;
 use crate::domain::record::Record;
+use crate::domain::view::CardViews;
 use crate::error::Result;
 use crate::rank::{self, Hit, Library, Options, Query};
 use crate::store::Store;
@@ -39,7 +41,12 @@ pub struct Answers {
 
 enum Known {
     Listed(HashSet<String>),
-    Indexed(Box<shelf::Indexed>),
+    Indexed {
+        indexed: Box<shelf::Indexed>,
+        store: Store,
+        /// The ids of the log itself, once the index is in doubt.
+        listed: OnceCell<HashSet<String>>,
+    },
 }
 
 impl Answers {
@@ -47,7 +54,20 @@ impl Answers {
     pub fn knows(&self, id: &str) -> bool {
         match &self.known {
             Known::Listed(ids) => ids.contains(id),
-            Known::Indexed(indexed) => indexed.has(&indexed.tail(), id),
+            Known::Indexed {
+                indexed,
+                store,
+                listed,
+            } => {
+                if !indexed.is_doubtful() {
+                    let found = indexed.has(&indexed.tail(), id);
+                    // This may be the first look at a damaged part.
+                    if !indexed.is_doubtful() {
+                        return found;
+                    }
+                }
+                listed.get_or_init(|| ids(self.store, store)).contains(id)
+            }
         }
     }
 }
@@ -65,7 +85,7 @@ pub fn search(
 ) -> Result<Answers> {
     library::make_ready(ctx, store);
     if let Some(indexed) = shelf::Indexed::open(ctx, store)
-        && let Some(answers) = search_index(ctx, name, indexed, question, is_known)
+        && let Some(answers) = search_index(ctx, name, store, indexed, question, is_known)
     {
         return Ok(answers);
     }
@@ -76,6 +96,7 @@ pub fn search(
 fn search_index(
     ctx: &Ctx,
     name: &'static str,
+    store: &Store,
     indexed: shelf::Indexed,
     question: &Question<'_>,
     is_known: &dyn Fn(&str) -> bool,
@@ -101,7 +122,11 @@ fn search_index(
         hidden,
         is_empty,
         diagnostics,
-        known: Known::Indexed(Box::new(indexed)),
+        known: Known::Indexed {
+            indexed: Box::new(indexed),
+            store: store.clone(),
+            listed: OnceCell::new(),
+        },
     })
 }
 
@@ -135,7 +160,7 @@ fn search_all(
         hidden: views.cards.iter().filter(held_back).count(),
         is_empty: views.cards.is_empty(),
         diagnostics: views.diagnostics.clone(),
-        known: Known::Listed(views.cards.iter().map(|card| card.id.to_string()).collect()),
+        known: Known::Listed(ids_of(&views)),
     })
 }
 
@@ -143,4 +168,13 @@ fn ranked(library: &impl Library, question: &Question<'_>) -> Vec<Hit> {
     let mut hits = rank::search(library, question.query, &question.options).hits;
     hits.sort_by_key(|hit| hit.weak);
     hits
+}
+
+fn ids_of(views: &CardViews<'_>) -> HashSet<String> {
+    views.cards.iter().map(|card| card.id.to_string()).collect()
+}
+
+/// The ids of all cards of a store, without its index.
+fn ids(name: &'static str, store: &Store) -> HashSet<String> {
+    Source::load(name, store).map_or_else(|_| HashSet::new(), |source| ids_of(&source.views()))
 }

@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::container::Written;
 use super::manifest::{self, Chain, Manifest, Stamp};
 use super::segment::{self, Builder, Entry, Segment, SegmentInfo};
-use super::{IndexedLog, KINDS, folder};
+use super::{IndexedLog, KINDS, folder, open_plain};
 use crate::domain::equivalence;
 use crate::domain::facts::{self, Facts};
 use crate::domain::fold::{self, LogKind};
@@ -77,12 +77,17 @@ pub fn catch_up(
     manifest.begin();
     let total: u64 = due
         .iter()
-        .map(|(_, state)| state.end - state.chain.end())
+        .filter_map(|(_, state)| state.as_ref())
+        .map(|state| state.end - state.chain.end())
         .sum();
     let mut done = 0;
     for (kind, state) in due {
+        let Some(state) = state else {
+            manifest.set_chain(kind, Chain::default());
+            continue;
+        };
         let work = state.end - state.chain.end();
-        let chain = extend(
+        let made = extend(
             store,
             kind,
             state,
@@ -92,7 +97,12 @@ pub fn catch_up(
             &mut |bytes| {
                 progress((done + bytes).min(total), total);
             },
-        )?;
+        );
+        // What is damaged is made anew the next time.
+        let chain = match made {
+            Err(error) if error.code == DAMAGED => Chain::default(),
+            made => made?,
+        };
         done += work;
         manifest.set_chain(kind, chain);
     }
@@ -101,18 +111,22 @@ pub fn catch_up(
     Ok(true)
 }
 
-/// The logs of which enough is not indexed.
+/// The logs of which enough is not indexed, and those that are gone but not from the index.
 fn due(
     store: &Store,
     policy: Policy,
     manifest: Option<&Manifest>,
-) -> Result<Vec<(LogKind, State)>> {
+) -> Result<Vec<(LogKind, Option<State>)>> {
     let mut due = Vec::new();
     if store.purge_key().is_some() {
         return Ok(due);
     }
     for kind in KINDS {
         let Some(state) = state(store, kind, manifest)? else {
+            let known = manifest.and_then(|manifest| manifest.chain(kind));
+            if known.is_some_and(|chain| !chain.segments.is_empty()) {
+                due.push((kind, None));
+            }
             continue;
         };
         let tail = state.end - state.chain.end();
@@ -121,8 +135,8 @@ fn due(
         } else {
             policy.tail
         };
-        if tail >= least || (state.rebuilt && tail > 0) {
-            due.push((kind, state));
+        if tail >= least || state.rebuilt {
+            due.push((kind, Some(state)));
         }
     }
     Ok(due)
@@ -142,7 +156,7 @@ struct State {
 fn state(store: &Store, kind: LogKind, manifest: Option<&Manifest>) -> Result<Option<State>> {
     let path = store.log_path(kind);
     let failed = |error: std::io::Error| Error::io("read", &path, &error);
-    let Ok(Some(file)) = manifest::open_log(&path) else {
+    let Ok(file) = open_plain(&path) else {
         return Ok(None);
     };
     let metadata = file.metadata().map_err(failed)?;
@@ -288,9 +302,9 @@ fn bury(
     manifest: &mut Manifest,
 ) -> Result<()> {
     let folder = folder(store);
-    let older = IndexedLog::open_chain(store, kind, chain);
     let mut buried: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
-    if let Some(older) = older.filter(|_| !chain.segments.is_empty()) {
+    if !chain.segments.is_empty() {
+        let older = IndexedLog::open_chain(store, kind, chain).ok_or_else(damaged)?;
         for id in made.latest.keys() {
             if let Some(record) = older.current(id) {
                 let at = (0..chain.segments.len())
@@ -317,11 +331,7 @@ fn bury(
             target.dead = Some(write_dead(&folder, kind, manifest, &dead)?);
         }
         if older.is_doubtful() {
-            return Err(Error::new(
-                crate::error::Kind::Failed,
-                "index_damaged",
-                "a part of the index is damaged",
-            ));
+            return Err(damaged());
         }
     }
     if !made.superseded.is_empty() {
@@ -335,6 +345,37 @@ fn bury(
         info.dead = Some(write_dead(&folder, kind, manifest, &dead)?);
     }
     Ok(())
+}
+
+const DAMAGED: &str = "index_damaged";
+
+fn damaged() -> Error {
+    Error::new(
+        crate::error::Kind::Failed,
+        DAMAGED,
+        "a part of the index is damaged",
+    )
+}
+
+/// Takes the segments of a log out of the index, because one of them is damaged: who indexes next begins anew. Nothing
+/// happens where they were replaced already, or where that is going on.
+pub fn forget(store: &Store, kind: LogKind, segments: &[SegmentInfo]) {
+    let folder = folder(store);
+    if paths::refuse_links(&store.trusted_above, &folder).is_err() {
+        return;
+    }
+    let Ok(Some(_lock)) = lock::try_exclusive(&folder.join("lock")) else {
+        return;
+    };
+    if let Some(mut manifest) = Manifest::read(&folder)
+        && manifest
+            .chain(kind)
+            .is_some_and(|chain| chain.segments == segments)
+    {
+        manifest.set_chain(kind, Chain::default());
+        // Where that fails the log is read as it is.
+        let _ = manifest.write(&folder);
+    }
 }
 
 fn write_dead(
@@ -490,6 +531,11 @@ fn make(
 /// When the manifest cannot be written.
 pub fn note_append(store: &Store, generation: u64, before: &[(LogKind, Stamp, u64)]) -> Result<()> {
     let folder = folder(store);
+    paths::refuse_links(&store.trusted_above, &folder)?;
+    // Who makes segments has read the manifest before and must not find another one in its place.
+    let Some(_lock) = lock::try_exclusive(&folder.join("lock"))? else {
+        return Ok(());
+    };
     let manifest = Manifest::read(&folder);
     let Some(mut manifest) = manifest.filter(|manifest| manifest.generation == generation) else {
         return Ok(());
@@ -521,13 +567,18 @@ pub fn note_append(store: &Store, generation: u64, before: &[(LogKind, Stamp, u6
 /// # Errors
 /// When it cannot be written; the old data is then still there.
 pub fn keep(store: &Store, name: &str, data: &impl Serialize) -> Result<()> {
-    let path = folder(store).join(name);
-    replace::file(&path, &manifest::sealed(data), replace::Durability::Derived)
+    let folder = folder(store);
+    paths::refuse_links(&store.trusted_above, &folder)?;
+    replace::file(
+        &folder.join(name),
+        &manifest::sealed(data),
+        replace::Durability::Derived,
+    )
 }
 
 /// Derived data that was kept; `None` when there is none or a byte of it has changed.
 pub fn kept<T: for<'a> Deserialize<'a>>(store: &Store, name: &str) -> Option<T> {
-    manifest::unsealed(&fs::read(folder(store).join(name)).ok()?)
+    manifest::unsealed(&super::read_plain(&folder(store).join(name)).ok()?)
 }
 
 /// Removes the index, for what it holds of a text may be text that must go. Waits for who is making it; nobody makes
@@ -544,7 +595,13 @@ pub fn remove(store: &Store, wait: Duration) -> Result<()> {
     let _lock = lock::exclusive(&folder.join("lock"), wait)?;
     let failed = |error: std::io::Error| Error::io("remove", &folder, &error);
     for entry in fs::read_dir(&folder).map_err(failed)?.flatten() {
-        if entry.file_name() != "lock" {
+        if entry.file_name() == "lock" {
+            continue;
+        }
+        // Who put a folder there knows that a cache may go.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            fs::remove_dir_all(entry.path()).map_err(failed)?;
+        } else {
             fs::remove_file(entry.path()).map_err(failed)?;
         }
     }
@@ -552,8 +609,12 @@ pub fn remove(store: &Store, wait: Duration) -> Result<()> {
 }
 
 impl Segment {
-    /// Tokens in a card.
+    /// Tokens in a card; other records have none.
     fn length_of(&self, record: u32) -> u32 {
-        self.lengths().u32(record as usize)
+        let lengths = self.lengths();
+        if lengths.count() == 0 {
+            return 0;
+        }
+        lengths.u32(record as usize)
     }
 }

@@ -106,9 +106,6 @@ pub struct Container {
 impl Container {
     /// Maps a file that must have this fingerprint; `None` when it is not whole, or another one.
     pub fn open(file: &File, fingerprint: u64) -> Option<Container> {
-        if !file.metadata().ok()?.is_file() {
-            return None;
-        }
         // SAFETY: what we write is never changed in place, only replaced by a new file, so the mapped pages stay as
         // they are. A stranger who cuts the file short while it is mapped ends this process with SIGBUS; the file is
         // private to its owner, and every other damage is found by the checksums.

@@ -137,7 +137,7 @@ impl Manifest {
 
     /// `None` when there is none, or it is damaged or of another version.
     pub fn read(folder: &Path) -> Option<Manifest> {
-        let bytes = std::fs::read(folder.join(FILE)).ok()?;
+        let bytes = super::read_plain(&folder.join(FILE)).ok()?;
         let manifest: Manifest = unsealed(&bytes)?;
         (manifest.version == VERSION).then_some(manifest)
     }
@@ -197,19 +197,6 @@ pub fn holds(chain: &Chain, log: &File, now: &Stamp) -> bool {
         };
         found.is_ok_and(|found| found == wanted)
     })
-}
-
-/// A log to read; `None` when there is none.
-///
-/// # Errors
-/// When something is there that is no file: a pipe or a device would be waited for.
-pub fn open_log(path: &Path) -> io::Result<Option<File>> {
-    match path.metadata() {
-        Ok(metadata) if metadata.is_file() => File::open(path).map(Some),
-        Ok(_) => Err(io::Error::from(io::ErrorKind::InvalidInput)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// XXH3-64 of a part of a file.

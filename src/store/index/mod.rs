@@ -13,7 +13,8 @@ pub mod segment;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::path::PathBuf;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use manifest::{Chain, Manifest, Stamp};
 use segment::{Segment, TermPlace};
@@ -34,14 +35,38 @@ pub const KINDS: [LogKind; 4] = [
     LogKind::Signals,
 ];
 
+/// Opens a plain file. Anything else is an error before it is opened: a pipe would wait for somebody to write.
+///
+/// # Errors
+/// When it is not there, cannot be opened, or is no plain file.
+pub fn open_plain(path: &Path) -> io::Result<File> {
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("no plain file"));
+    }
+    File::open(path)
+}
+
+/// The bytes of a plain file.
+///
+/// # Errors
+/// As [`open_plain`].
+pub fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_plain(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Where a store keeps its index.
 pub fn folder(store: &Store) -> PathBuf {
     store.dir.join(".cache").join("index")
 }
 
 /// A log and its segments.
+///
+/// When it was found to be damaged, its segments are forgotten at the end, so that they are made anew.
 pub struct IndexedLog {
     pub kind: LogKind,
+    store: Store,
     file: Option<File>,
     /// What the system told of the log when it was opened.
     pub stamp: Stamp,
@@ -65,11 +90,11 @@ impl IndexedLog {
     ) -> Option<IndexedLog> {
         let none = Chain::default();
         let chain = manifest.chain(kind).unwrap_or(&none);
-        let log = IndexedLog::open_chain(store, kind, chain)?;
+        let mut log = IndexedLog::open_chain(store, kind, chain)?;
         if !chain.segments.is_empty() && !manifest::holds(chain, log.file.as_ref()?, &log.stamp) {
             return None;
         }
-        let tail = match &log.file {
+        log.tail = match &log.file {
             Some(file) if log.stamp.length > chain.end() => {
                 let tail = manifest::read_from(file, chain.end()).ok()?;
                 if locked || tail.ends_with(b"\n") {
@@ -82,14 +107,15 @@ impl IndexedLog {
             }
             _ => Vec::new(),
         };
-        Some(IndexedLog { tail, ..log })
+        Some(log)
     }
 
     /// The segments alone; whether they hold of the log is not looked at.
     fn open_chain(store: &Store, kind: LogKind, chain: &Chain) -> Option<IndexedLog> {
         let path = store.log_path(kind);
-        let file = match manifest::open_log(&path) {
-            Ok(file) => file,
+        let file = match open_plain(&path) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(_) => return None,
         };
         let stamp = match &file {
@@ -100,17 +126,25 @@ impl IndexedLog {
         let mut segments = Vec::with_capacity(chain.segments.len());
         let mut bases = vec![0_u32];
         // All of them are asked for before the first is read.
-        let files: Vec<File> = chain
+        let files: Vec<Option<File>> = chain
             .segments
             .iter()
             .map(|info| Segment::file(&folder, info))
-            .collect::<Option<_>>()?;
+            .collect();
         for (info, file) in chain.segments.iter().zip(&files) {
-            segments.push(Segment::open(&folder, info, file)?);
+            let segment = file
+                .as_ref()
+                .and_then(|file| Segment::open(&folder, info, file));
+            let Some(segment) = segment else {
+                build::forget(store, kind, &chain.segments);
+                return None;
+            };
+            segments.push(segment);
             bases.push(bases[bases.len() - 1].checked_add(info.records)?);
         }
         Some(IndexedLog {
             kind,
+            store: store.clone(),
             file,
             stamp,
             segments,
@@ -342,6 +376,15 @@ impl IndexedLog {
         let each = self.segments.iter().enumerate();
         each.filter_map(|(at, segment)| Some((at, segment.term(text)?)))
             .collect()
+    }
+}
+
+impl Drop for IndexedLog {
+    fn drop(&mut self) {
+        if self.is_doubtful() {
+            let segments = self.segments.iter().map(|segment| segment.info.clone());
+            build::forget(&self.store, self.kind, &segments.collect::<Vec<_>>());
+        }
     }
 }
 

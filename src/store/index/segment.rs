@@ -386,7 +386,7 @@ pub struct TermPlace {
 impl Segment {
     /// Its file, which the system is told to fetch what most readers need of.
     pub fn file(folder: &Path, info: &SegmentInfo) -> Option<File> {
-        let file = File::open(folder.join(&info.file)).ok()?;
+        let file = super::open_plain(&folder.join(&info.file)).ok()?;
         #[cfg(target_os = "linux")]
         if info.hot >= LARGE {
             let length = file.metadata().ok()?.len();
@@ -410,7 +410,7 @@ impl Segment {
         let dead = match &info.dead {
             None => Vec::new(),
             Some((file, fingerprint)) => {
-                let bytes = std::fs::read(folder.join(file)).ok()?;
+                let bytes = super::read_plain(&folder.join(file)).ok()?;
                 let whole = bytes.len() == (info.records as usize).div_ceil(8)
                     && xxh3_64(&bytes) == *fingerprint;
                 whole.then_some(bytes)?
