@@ -3,17 +3,20 @@
 //! Dividing by the best score of a query makes the best of nothing look perfect, so the decision uses four numbers that
 //! mean the same for every question and store, combined as odds:
 //!
-//! odds = e^8.5 · agreement² · cosine^1.25 · words^1.5 · e^(4·pairs) · min(cards, 1000)^−0.75
+//! odds = e^8.3 · agreement² · cosine^1.25 · words^1.5 · e^(4·pairs) · min(cards, 1000)^−0.75
 //!
-//! *agreement*: BM25 over the most a card of average length could reach for this question, unknown words included;
-//! *cosine*: of the hashed vectors; *words*: how many of the question's words the card holds, at most eight, one more
-//! when it holds all of them, so that a short question can be answered; *pairs*: share of the question's words that are
-//! character pairs, half of which straddle two words and rarely match; *cards*: the best of many cards agrees with
-//! anything by chance. No more than a thousand count: that is as far as the power was measured, and in stores of 4,000 to
-//! 99,000 cards the agreement of the best card with a far-off question was found to grow no further. Exponents are those of a logistic regression over development sets, each left out once, rounded; the constant was set with all of them in view.
+//! *agreement*: BM25 over the most a card of average length could reach for this question, unknown words included, but
+//! a word with a sure stand-in is as rare as that; *cosine*: of the hashed vectors; *words*: how many of the question's
+//! words the card holds, at most eight, one more when it holds all of them, so that a short question can be answered;
+//! *pairs*: share of the question's words that are character pairs, half of which straddle two words and rarely match;
+//! *cards*: the best of many cards agrees with anything by chance. No more than a thousand count: so far the power was
+//! measured, and in stores of 4,000 to 99,000 cards far-off questions were not answered more often. Exponents are those
+//! of a logistic regression over development sets, each left out once, rounded; the constant was set with all of them
+//! in view.
 
 use super::bm25;
 use super::fuse::Parts;
+use super::repair;
 use super::terms::Asked;
 use super::token::Kind;
 
@@ -28,7 +31,7 @@ pub(crate) struct Evidence {
 }
 
 /// Logarithm of the odds of a perfect agreement on one word.
-const BASE: f64 = 8.5;
+const BASE: f64 = 8.3;
 const AGREEMENT_POWER: f64 = 2.0;
 const COSINE_POWER: f64 = 1.25;
 const WORDS_POWER: f64 = 1.5;
@@ -43,6 +46,7 @@ impl Evidence {
     /// `idfs` and `kept` are per term of `asked`.
     pub(crate) fn new(asked: &Asked, idfs: &[f64], kept: &[bool], cards: usize) -> Self {
         let mut mass = vec![0.0_f64; asked.concepts.len()];
+        let unknown = bm25::idf(cards, 0);
         let (mut used, mut pairs) = (0.0_f64, 0.0_f64);
         for (at, term) in asked.terms.iter().enumerate() {
             let Some(concept) = term.concept else {
@@ -54,6 +58,20 @@ impl Evidence {
                 if asked.concepts[concept].kind == Kind::Pair {
                     pairs += 1.0;
                 }
+            }
+        }
+        // A word that is most likely a typing error is as rare as what it was repaired to, not unknown.
+        let mut best = vec![0.0_f64; mass.len()];
+        for (at, term) in asked.terms.iter().enumerate() {
+            if let Some(concept) = term.concept
+                && kept[at]
+                && (repair::SURE..1.0).contains(&term.similarity)
+                && term.similarity > best[concept]
+            {
+                best[concept] = term.similarity;
+                let weight = asked.concepts[concept].weight;
+                let unsure = (1.0 - term.similarity) * weight * unknown;
+                mass[concept] = term.similarity * term.weight * idfs[at] + unsure;
             }
         }
         let stands_for = asked
