@@ -175,17 +175,23 @@ impl StemFilter {
     }
 
     fn key(bytes: &[u8], length: usize) -> usize {
-        let code = bytes.iter().take(length).fold(1_u32, |code, &byte| {
-            code << 7 ^ code >> 25 ^ u32::from(byte)
-        });
+        Self::place(bytes.iter().take(length).fold(1, Self::longer))
+    }
+
+    fn longer(code: u32, byte: &u8) -> u32 {
+        code << 7 ^ code >> 25 ^ u32::from(*byte)
+    }
+
+    fn place(code: u32) -> usize {
         (code.wrapping_mul(0x9E37_79B1) >> 16) as usize
     }
 
     pub(crate) fn may_hold(&self, token: &str) -> bool {
-        let bytes = token.as_bytes();
-        (1..=4).any(|length| {
-            let key = Self::key(bytes, length);
-            self.bits[length - 1][key / 64] >> (key % 64) & 1 == 1
+        let mut code = 1;
+        token.as_bytes().iter().zip(&self.bits).any(|(byte, bits)| {
+            code = Self::longer(code, byte);
+            let key = Self::place(code);
+            bits[key / 64] >> (key % 64) & 1 == 1
         })
     }
 }

@@ -240,7 +240,7 @@ pub fn tokens_of_run(run: &str, scratch: &mut Scratch, mut visit: impl FnMut(Kin
     scratch.spelled.clear();
     scratch.parts.clear();
     if run.is_ascii() {
-        cut_ascii(run.as_bytes(), scratch);
+        cut_ascii(run, scratch);
     } else {
         cut(run.nfkc(), scratch);
     }
@@ -326,14 +326,14 @@ fn cut(characters: impl Iterator<Item = char>, scratch: &mut Scratch) {
 }
 
 /// As [`cut`], for the runs most text consists of.
-fn cut_ascii(run: &[u8], scratch: &mut Scratch) {
-    if run.contains(&b'\'') {
-        cut(run.iter().map(|&byte| char::from(byte)), scratch);
+fn cut_ascii(run: &str, scratch: &mut Scratch) {
+    if run.as_bytes().contains(&b'\'') {
+        cut(run.chars(), scratch);
         return;
     }
-    scratch
-        .spelled
-        .extend(run.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
+    scratch.spelled.push_str(run);
+    scratch.spelled.make_ascii_lowercase();
+    let run = run.as_bytes();
     let mut part_start = 0;
     let mut end_part = |end: usize, next: usize| {
         if end > part_start {
@@ -636,7 +636,7 @@ mod tests {
             "E0277",
         ] {
             let (mut one, mut other) = (Scratch::default(), Scratch::default());
-            cut_ascii(run.as_bytes(), &mut one);
+            cut_ascii(run, &mut one);
             cut(run.chars(), &mut other);
             assert_eq!(
                 (&one.joined, &one.spelled, &one.parts),

@@ -29,7 +29,7 @@ impl Default for Tuning {
             bm25_share: 0.71,
             pair_weight: 2.5,
             norm_power: 1.0,
-            candidates: 100,
+            candidates: 50,
             repair_weight: 0.9,
             floor: 0.5,
             company: 0.1,
