@@ -1,6 +1,7 @@
 //! Puts the parts together: candidates by BM25, embedding over the best of them, one order, an answer or none.
 
-use std::collections::{BTreeMap, HashSet};
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BinaryHeap, HashSet};
 
 use super::abstain::Evidence;
 use super::bm25;
@@ -478,17 +479,17 @@ fn walk<L: Library>(library: &L, mut cards: Vec<u32>, found: &mut Found, options
     // Sorting everything would cost more than all else: most of the order is never looked at.
     let mut size = tuning.candidates.max(1);
     while !rest.is_empty() {
-        let order = |one: &u32, other: &u32| {
-            found.bm25[*other as usize]
-                .total_cmp(&found.bm25[*one as usize])
-                .then_with(|| library.id(*one).cmp(&library.id(*other)))
-        };
+        let by_id = |one: &u32, other: &u32| library.id(*one).cmp(&library.id(*other));
         if options.keep_unlikely || size >= rest.len() {
             size = rest.len();
         } else {
-            rest.select_nth_unstable_by(size, order);
+            best_first(rest, size, &found.bm25, by_id);
         }
-        rest[..size].sort_unstable_by(order);
+        rest[..size].sort_unstable_by(|one, other| {
+            found.bm25[*other as usize]
+                .total_cmp(&found.bm25[*one as usize])
+                .then_with(|| by_id(one, other))
+        });
         library.expect_cards(&rest[..size]);
         for &card in &rest[..size] {
             let full = found.candidates.len() >= tuning.candidates;
@@ -511,6 +512,49 @@ fn walk<L: Library>(library: &L, mut cards: Vec<u32>, found: &mut Found, options
         }
         rest = &mut rest[size..];
         size *= 2;
+    }
+}
+
+/// Brings the `size` cards with the greatest scores to the front, in any order; of equal ones those first by id. Looks at
+/// each score once: most are below the least of the best so far. `size` is at least 1 and less than there are cards.
+fn best_first(
+    cards: &mut [u32],
+    size: usize,
+    scores: &[f64],
+    by_id: impl Fn(&u32, &u32) -> Ordering,
+) {
+    // No score is negative, so their bits are in the order of their values.
+    let score = |card: &u32| scores[*card as usize].to_bits();
+    let mut best: BinaryHeap<Reverse<u64>> = cards[..size]
+        .iter()
+        .map(|card| Reverse(score(card)))
+        .collect();
+    let mut least = best.peek().map_or(0, |least| least.0);
+    for card in &cards[size..] {
+        let own = score(card);
+        if own > least {
+            best.pop();
+            best.push(Reverse(own));
+            least = best.peek().map_or(0, |least| least.0);
+        }
+    }
+    let mut above = 0;
+    for at in 0..cards.len() {
+        if score(&cards[at]) > least {
+            cards.swap(at, above);
+            above += 1;
+        }
+    }
+    let mut equal = above;
+    for at in above..cards.len() {
+        if score(&cards[at]) == least {
+            cards.swap(at, equal);
+            equal += 1;
+        }
+    }
+    // The last of the best are among the equal ones.
+    if size < equal {
+        cards[above..equal].select_nth_unstable_by(size - above, by_id);
     }
 }
 
