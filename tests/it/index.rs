@@ -584,7 +584,7 @@ fn every_question_is_answered_as_without_an_index() {
     let rounds = if full_sweep() { 20 } else { 1 };
     let mut asked = 0;
     for round in 0..rounds {
-        let lines = messy(round, 110);
+        let lines = messy(round, 70);
         let mut dice = Dice::new(round + 100);
         for (tail, torn) in [(0.0, false), (0.04, true), (0.35, false)] {
             let mut expected: Vec<(Vec<String>, Answer)> = Vec::new();
@@ -604,9 +604,10 @@ fn every_question_is_answered_as_without_an_index() {
                     )
                 };
                 if expected.is_empty() {
-                    let mut questions: Vec<Vec<String>> = (0..64).map(|_| ask(&mut dice)).collect();
+                    let mut questions: Vec<Vec<String>> = (0..62).map(|_| ask(&mut dice)).collect();
+                    let others = OTHERS.iter().take(8);
                     questions.extend(
-                        OTHERS.map(|line| line.iter().map(|part| (*part).to_owned()).collect()),
+                        others.map(|line| line.iter().map(|part| (*part).to_owned()).collect()),
                     );
                     for question in questions {
                         let answer = neutral(place.streamed(&borrowed(&question)));
@@ -626,7 +627,7 @@ fn every_question_is_answered_as_without_an_index() {
             let full = expected
                 .iter()
                 .filter(|(_, (_, stdout, _))| stdout.contains("aha_0000"));
-            assert!(full.count() > expected.len() / 2);
+            assert!(full.count() > expected.len() / 4);
         }
     }
     assert!(asked >= 1_000, "{asked}");
@@ -915,12 +916,13 @@ fn live(
 
 #[test]
 fn whatever_is_written_leaves_the_same_store() {
-    let rounds = if full_sweep() { 60 } else { 4 };
+    let rounds = if full_sweep() { 60 } else { 5 };
     for round in 0..rounds {
         let mut dice = Dice::new(round + 1_000);
-        let mut pair = Pair::new([Some(1), Some(400), Some(3000), None][round as usize % 4]);
+        let mut pair =
+            Pair::new([Some(1), Some(400), Some(3000), None, Some(0)][round as usize % 5]);
         let (mut cards, mut recommendations) = (Vec::new(), Vec::new());
-        if round % 4 == 3 {
+        if round % 5 == 3 {
             // Long enough to be indexed by default.
             pair.lay_out(&messy(round, 220));
             cards.extend((0..20).map(id));
@@ -929,7 +931,7 @@ fn whatever_is_written_leaves_the_same_store() {
             cards.extend((0..20).map(id));
         }
         let mut minutes = 0;
-        for step in 0..70 {
+        for step in 0..if full_sweep() { 90 } else { 50 } {
             minutes += dice.of(&[0, 0, 1, 60, 1440, 4000]);
             // Once in a while the clock is put back.
             let shown = if dice.once_in(20) {
