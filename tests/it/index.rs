@@ -1014,3 +1014,46 @@ fn single_records_make_few_segments() {
     assert!(most <= 12, "{most} segments");
     assert_eq!(place.streamed(&["review"]), place.indexed(&["review"]));
 }
+
+/// A segment takes in so many records and not one more line.
+#[test]
+fn more_records_than_a_segment_holds_are_in_two() {
+    if !full_sweep() {
+        return;
+    }
+    let most = 1 << 17;
+    for end in ["\n", "\r\n"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = Place::new(&folder.path().join("place"));
+        let card = |number: usize| {
+            let word = if number + 3 > most { "border" } else { "x" };
+            format!("{{\"id\": \"aha_{number:x}\", \"title\": \"{word}\", \"ts\": \"1\"}}")
+        };
+        let mut log: String = (0..most - 1).map(|number| card(number) + end).collect();
+        // Two records in the line at the border.
+        log.push_str(&(card(most) + &card(most + 1) + end + end + "{oops" + end));
+        log.extend((most + 2..most + 40).map(|number| card(number) + end));
+        place.append(CARDS, log.as_bytes());
+        place.catch_up(1);
+        assert_eq!(trouble(&place.store()), None);
+        assert_eq!(segments(&place.store(), LogKind::Cards), 2);
+        for question in [
+            &[
+                "list",
+                "--query",
+                "border",
+                "--min-confidence",
+                "0",
+                "--limit",
+                "0",
+            ][..],
+            &["review"],
+        ] {
+            same(
+                &place.indexed(question),
+                &place.streamed(question),
+                &(question, end),
+            );
+        }
+    }
+}
