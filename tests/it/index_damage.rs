@@ -19,7 +19,7 @@ use crate::support::write;
 /// A messy store with an index of several segments, and a short tail.
 fn indexed(folder: &Path, seed: u64) -> Place {
     let place = Place::new(&folder.join("place"));
-    lay_out(&place, &messy(seed, 60), Some(3_000), 0.04, true);
+    lay_out(&place, &messy(seed, 40), Some(3_000), 0.05, true);
     for store in [place.store(), place.global()] {
         assert_eq!(trouble(&store), None);
     }
