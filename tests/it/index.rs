@@ -463,7 +463,9 @@ pub fn lay_out(place: &Place, lines: &Lines, piece: Option<u64>, tail: f64, torn
                 append(&place.global().dir.join(name), line);
             }
             waiting += line.len() as u64;
-            if piece.is_some_and(|piece| waiting >= piece) {
+            // Cards are what is asked for; the other logs need not be cut as small.
+            let least = if *name == CARDS { 1 } else { 700 };
+            if piece.is_some_and(|piece| waiting >= piece.max(least)) {
                 place.catch_up(1);
                 waiting = 0;
             }
@@ -583,7 +585,7 @@ fn every_question_is_answered_as_without_an_index() {
     let rounds = if full_sweep() { 20 } else { 1 };
     let mut asked = 0;
     for round in 0..rounds {
-        let lines = messy(round, 110);
+        let lines = messy(round, 70);
         let mut dice = Dice::new(round + 100);
         for (tail, torn) in [(0.0, false), (0.04, true), (0.35, false)] {
             let mut expected: Vec<(Vec<String>, Answer)> = Vec::new();
@@ -603,9 +605,10 @@ fn every_question_is_answered_as_without_an_index() {
                     )
                 };
                 if expected.is_empty() {
-                    let mut questions: Vec<Vec<String>> = (0..64).map(|_| ask(&mut dice)).collect();
+                    let mut questions: Vec<Vec<String>> = (0..62).map(|_| ask(&mut dice)).collect();
+                    let others = OTHERS.iter().take(8);
                     questions.extend(
-                        OTHERS.map(|line| line.iter().map(|part| (*part).to_owned()).collect()),
+                        others.map(|line| line.iter().map(|part| (*part).to_owned()).collect()),
                     );
                     for question in questions {
                         let answer = neutral(place.streamed(&borrowed(&question)));
@@ -625,7 +628,7 @@ fn every_question_is_answered_as_without_an_index() {
             let full = expected
                 .iter()
                 .filter(|(_, (_, stdout, _))| stdout.contains("aha_0000"));
-            assert!(full.count() > expected.len() / 2);
+            assert!(full.count() > expected.len() / 4);
         }
     }
     assert!(asked >= 1_000, "{asked}");
@@ -914,12 +917,13 @@ fn live(
 
 #[test]
 fn whatever_is_written_leaves_the_same_store() {
-    let rounds = if full_sweep() { 60 } else { 4 };
+    let rounds = if full_sweep() { 60 } else { 5 };
     for round in 0..rounds {
         let mut dice = Dice::new(round + 1_000);
-        let mut pair = Pair::new([Some(1), Some(400), Some(3000), None][round as usize % 4]);
+        let mut pair =
+            Pair::new([Some(1), Some(400), Some(3000), None, Some(0)][round as usize % 5]);
         let (mut cards, mut recommendations) = (Vec::new(), Vec::new());
-        if round % 4 == 3 {
+        if round % 5 == 3 {
             // Long enough to be indexed by default.
             pair.lay_out(&messy(round, 220));
             cards.extend((0..20).map(id));
@@ -928,7 +932,7 @@ fn whatever_is_written_leaves_the_same_store() {
             cards.extend((0..20).map(id));
         }
         let mut minutes = 0;
-        for step in 0..70 {
+        for step in 0..if full_sweep() { 90 } else { 40 } {
             minutes += dice.of(&[0, 0, 1, 60, 1440, 4000]);
             // Once in a while the clock is put back.
             let shown = if dice.once_in(20) {
@@ -1010,4 +1014,47 @@ fn single_records_make_few_segments() {
     assert_eq!(trouble(&place.store()), None);
     assert!(most <= 12, "{most} segments");
     assert_eq!(place.streamed(&["review"]), place.indexed(&["review"]));
+}
+
+/// A segment takes in so many records and not one more line.
+#[test]
+fn more_records_than_a_segment_holds_are_in_two() {
+    if !full_sweep() {
+        return;
+    }
+    let most = 1 << 17;
+    for end in ["\n", "\r\n"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = Place::new(&folder.path().join("place"));
+        let card = |number: usize| {
+            let word = if number + 3 > most { "border" } else { "x" };
+            format!("{{\"id\": \"aha_{number:x}\", \"title\": \"{word}\", \"ts\": \"1\"}}")
+        };
+        let mut log: String = (0..most - 1).map(|number| card(number) + end).collect();
+        // Two records in the line at the border.
+        log.push_str(&(card(most) + &card(most + 1) + end + end + "{oops" + end));
+        log.extend((most + 2..most + 40).map(|number| card(number) + end));
+        place.append(CARDS, log.as_bytes());
+        place.catch_up(1);
+        assert_eq!(trouble(&place.store()), None);
+        assert_eq!(segments(&place.store(), LogKind::Cards), 2);
+        for question in [
+            &[
+                "list",
+                "--query",
+                "border",
+                "--min-confidence",
+                "0",
+                "--limit",
+                "0",
+            ][..],
+            &["review"],
+        ] {
+            same(
+                &place.indexed(question),
+                &place.streamed(question),
+                &(question, end),
+            );
+        }
+    }
 }

@@ -229,7 +229,7 @@ fn work_does_not_grow_with_cards_times_signals() {
         let folder = tempfile::tempdir().expect("a folder");
         let place = Place::new(&folder.path().join("place"));
         let line = |number: usize| {
-            let status = ["proposed", "rejected"][usize::from(number % 7 == 0)];
+            let status = ["proposed", "rejected"][usize::from(number.is_multiple_of(7))];
             format!(
                 "{{\"id\": \"aha_{number:x}\", \"title\": \"card {}\", \"status\": \"{status}\", \"ts\": \"2026-01-01T00:00:00Z\"}}\n",
                 number % 50
