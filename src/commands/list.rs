@@ -155,6 +155,14 @@ fn current(
     Ok(())
 }
 
+/// A hit in one of the stores.
+struct Found {
+    store: &'static str,
+    hit: Hit,
+    /// The card and its score.
+    card: Option<(Record, i64)>,
+}
+
 /// The cards that answer a question, best first: the project's before the global store's, and those with
 /// thin evidence after the others. Each store is ranked by its own statistics.
 fn ranked(
@@ -192,21 +200,25 @@ fn ranked(
         }
     }
     let is_empty = answers.iter().all(|answers| answers.is_empty);
-    let mut found: Vec<(&'static str, Hit, Option<(Record, i64)>)> = Vec::new();
+    let mut found: Vec<Found> = Vec::new();
     for answers in answers {
         let damage = answers.diagnostics.iter().map(Damage::from);
         report.diagnostics.extend(damage);
         report.hidden += answers.hidden;
         let mut cards = answers.cards.into_iter();
         let hits = answers.hits.into_iter();
-        found.extend(hits.map(|hit| (answers.store, hit, cards.next())));
+        found.extend(hits.map(|hit| Found {
+            store: answers.store,
+            hit,
+            card: cards.next(),
+        }));
     }
-    found.sort_by_key(|(_, hit, _)| hit.weak);
+    found.sort_by_key(|found| found.hit.weak);
     report.total = found.len();
-    for (store, hit, card) in found.into_iter().take(limit) {
-        let matched = recall::hit_value(&hit, store, args.explain);
+    for found in found.into_iter().take(limit) {
+        let matched = recall::hit_value(&found.hit, found.store, args.explain);
         // The first hits of each store came with their cards.
-        let Some((record, score)) = card else {
+        let Some((record, score)) = found.card else {
             continue;
         };
         report.items.push(Value::Object(record.0));

@@ -98,6 +98,9 @@ impl Indexed {
     }
 }
 
+/// Whether a card with these signals may be an answer.
+type MayShow<'a> = Box<dyn Fn(&CardView<'_>, &Counts) -> bool + 'a>;
+
 /// Cards of an [`Indexed`] store with what may be shown of them.
 pub struct Shelf<'a> {
     indexed: &'a Indexed,
@@ -111,7 +114,7 @@ pub struct Shelf<'a> {
     retired: usize,
     total_length: u64,
     now: Timestamp,
-    may_show: Box<dyn Fn(&CardView<'_>, &Counts) -> bool + 'a>,
+    may_show: MayShow<'a>,
 }
 
 impl<'a> Shelf<'a> {

@@ -69,7 +69,7 @@ pub fn catch_up(
         return Ok(false);
     };
     // Somebody else may have been faster; and text that was purged must not get into an index made of it before.
-    let mut manifest = Manifest::read(&folder).unwrap_or_else(Manifest::new);
+    let mut manifest = Manifest::read(&folder).unwrap_or_default();
     let due = due(store, policy, Some(&manifest))?;
     if due.is_empty() {
         return Ok(false);

@@ -85,7 +85,7 @@ impl Chain {
     }
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     version: u32,
     /// Counts the manifests written; part of the names of new files.
@@ -96,14 +96,18 @@ pub struct Manifest {
     chains: BTreeMap<String, Chain>,
 }
 
-impl Manifest {
-    pub fn new() -> Manifest {
+impl Default for Manifest {
+    fn default() -> Manifest {
         Manifest {
             version: VERSION,
-            ..Manifest::default()
+            generation: 0,
+            files: 0,
+            chains: BTreeMap::new(),
         }
     }
+}
 
+impl Manifest {
     /// A new generation: its files get names of their own.
     pub fn begin(&mut self) {
         self.generation += 1;
