@@ -39,6 +39,7 @@ fn surroundings(repository: &std::path::Path) -> Ctx {
         width: 100,
         color: false,
         agent: Vec::new(),
+        index_from: None,
         lock_wait: Duration::from_secs(5),
     }
 }
