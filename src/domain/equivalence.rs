@@ -25,12 +25,35 @@ pub fn key_hashes(map: &Map<String, Value>) -> Vec<u64> {
 
 /// The same for a record without a `key`, whose title and situation are text and not both blank.
 pub fn plain_key_hashes(title: &str, when: &str, skill: &str) -> Vec<u64> {
-    let folded = |text: &str| text.trim().to_lowercase();
-    let (title, when, skill) = (folded(title), folded(when), folded(skill));
-    let skill = known_skill(skill);
-    let loose = format!("{}|{}", loose_text(&title), loose_text(&when));
-    let v1 = without_outer_bars(format!("{skill}|{title}|{when}"));
-    vec![key_hash(EXACT, &v1), key_hash(LOOSE, &loose)]
+    let (title, when, skill) = (title.trim(), when.trim(), skill.trim());
+    let mut v1 = String::with_capacity(skill.len() + title.len() + when.len() + 2);
+    push_lower(&mut v1, skill);
+    if is_unknown_skill(&v1) {
+        v1.clear();
+    }
+    v1.push('|');
+    let title_at = v1.len();
+    push_lower(&mut v1, title);
+    v1.push('|');
+    let when_at = v1.len();
+    push_lower(&mut v1, when);
+    let mut loose = loose_text(&v1[title_at..when_at - 1]);
+    loose.push('|');
+    loose.push_str(&loose_text(&v1[when_at..]));
+    vec![
+        key_hash(EXACT, v1.trim_matches('|')),
+        key_hash(LOOSE, &loose),
+    ]
+}
+
+fn push_lower(into: &mut String, text: &str) {
+    if text.is_ascii() {
+        let start = into.len();
+        into.push_str(text);
+        into[start..].make_ascii_lowercase();
+    } else {
+        into.push_str(&text.to_lowercase());
+    }
 }
 
 /// The hashes of all keys by which [`KeyTable::find`] looks a record up.
