@@ -15,8 +15,11 @@ use crate::store::{Logs, Store};
 const FIRST: u64 = 64 * 1024;
 /// What a writer leaves unindexed.
 const WRITER_TAIL: u64 = 16 * 1024;
-/// What a writer indexes again at most, to keep the segments few.
-const WRITER_AGAIN: u64 = 32 * 1024 * 1024;
+/// What is indexed again at most to keep the segments few: a moment's work.
+const AGAIN: u64 = 4 * 1024 * 1024;
+/// What one write appends from which it is bulk input, and what that indexes again at most.
+const BULK: u64 = 1024 * 1024;
+const BULK_AGAIN: u64 = 64 * 1024 * 1024;
 
 /// After a batch was appended: the board for the next write, and segments where enough is not indexed.
 ///
@@ -53,7 +56,11 @@ pub fn keep_up(
     let policy = Policy {
         first: tail.unwrap_or(FIRST),
         tail: tail.unwrap_or(WRITER_TAIL),
-        again: WRITER_AGAIN,
+        again: if grown.iter().any(|(_, bytes)| *bytes >= BULK) {
+            BULK_AGAIN
+        } else {
+            AGAIN
+        },
     };
     catch_up(ctx, store, policy)
 }
@@ -66,7 +73,7 @@ pub fn make_ready(ctx: &Ctx, store: &Store) {
     let policy = Policy {
         first: tail.unwrap_or(FIRST),
         tail: tail.unwrap_or(FIRST),
-        again: WRITER_AGAIN,
+        again: AGAIN,
     };
     // A store that cannot be written to is read as it is.
     let _ = catch_up(ctx, store, policy);

@@ -84,6 +84,10 @@ struct Word {
     letters: u64,
     /// The word unstemmed.
     whole: Vec<u8>,
+    whole_letters: u64,
+    /// The set of its pairs, and how many pairs share a place in it with another.
+    pairs: u64,
+    twice: usize,
     /// Where its pairs are in the set, in the word's order.
     places: Vec<u8>,
     grams: Vec<u32>,
@@ -102,7 +106,10 @@ impl Word {
             text: bytes.to_vec(),
             letters: letters(bytes),
             whole: word.as_bytes().to_vec(),
+            whole_letters: letters(word.as_bytes()),
             places: bytes.windows(2).map(|pair| place(pair) as u8).collect(),
+            pairs: pairs(bytes),
+            twice: bytes.len() - 1 - pairs(bytes).count_ones() as usize,
             grams: own,
             ascii: word.is_ascii(),
             allowed: if bytes.len() >= 8 { 2 } else { 1 },
@@ -133,12 +140,12 @@ impl Word {
     /// taking the ending away. Each letter of the ending counts a quarter of an edit.
     fn beginning(&self, term: &Known<'_>) -> f64 {
         let (word, length) = (&self.whole, self.whole.len());
-        let foreign = term.letters & !letters(word);
-        if term.text.len() < SHORTEST_BEGINNING
+        let foreign = term.letters & !self.whole_letters;
+        if word[0] != term.text[0]
+            || term.text.len() < SHORTEST_BEGINNING
             || term.text.len() > length
             || length > term.text.len() + LONGEST_ENDING + 1
             || length > LONGEST
-            || word[0] != term.text[0]
             || foreign.count_ones() > 1
             || !self.ascii
             || !term.text.is_ascii()
@@ -170,7 +177,9 @@ impl Word {
         // Of n letters there are n − 1 pairs and n − 2 triples.
         let all = self.grams.len() + 2 * term.text.len() - 3;
         let of = |count: usize| 2.0 * count as f64 / all as f64;
-        if of(self.most_shared(term)) < LEAST {
+        // Places in common, those that the word has twice, and as many triples: most terms are out by this alone.
+        let common = (self.pairs & term.pairs).count_ones() as usize;
+        if of(2 * (common + self.twice)) < LEAST || of(self.most_shared(term)) < LEAST {
             return 0.0;
         }
         if term.grams.is_empty() {
@@ -181,18 +190,25 @@ impl Word {
     }
 
     fn similarity(&self, term: &mut Known<'_>) -> f64 {
-        let edits = self.edit_similarity(term);
-        if edits > 0.0 {
-            edits
-        } else {
-            self.beginning(term).max(self.dice(term))
+        let is_near = self.text.len().abs_diff(term.text.len()) <= self.allowed;
+        if is_near || self.whole[0] == term.text[0] {
+            if term.letters == 0 {
+                term.letters = letters(term.text);
+            }
+            let edits = self.edit_similarity(term);
+            if edits > 0.0 {
+                return edits;
+            }
+            return self.beginning(term).max(self.dice(term));
         }
+        self.dice(term)
     }
 }
 
 /// A known term that is being looked at.
 struct Known<'t> {
     text: &'t [u8],
+    /// 0 until it is needed.
     letters: u64,
     pairs: u64,
     /// Made when needed.
@@ -235,7 +251,7 @@ pub(crate) fn stand_ins<L: Library>(library: &L, words: &[&str]) -> Vec<Vec<Stan
         buffer.clear();
         let mut known = Known {
             text: term.as_bytes(),
-            letters: letters(term.as_bytes()),
+            letters: 0,
             pairs: pairs(term.as_bytes()),
             grams: &mut buffer,
         };

@@ -585,12 +585,13 @@ impl Segment {
     pub fn terms(&self, mut visit: impl FnMut(&str)) {
         let terms = self.container.section(TERMS);
         let texts = self.container.section(TEXTS).all();
+        let texts = std::str::from_utf8(texts).unwrap_or_default();
         let mut start = 0;
-        let ends = terms.numbers(0..terms.count()).step_by(3).skip(1);
-        for end in ends {
-            let text = texts.get(start..end as usize).unwrap_or_default();
-            visit(std::str::from_utf8(text).unwrap_or_default());
-            start = end as usize;
+        // A text ends where the next one begins.
+        for entry in terms.all().chunks_exact(3 * 4).skip(1) {
+            let end = entry[..4].try_into().map_or(0, u32::from_le_bytes) as usize;
+            visit(texts.get(start..end).unwrap_or_default());
+            start = end;
         }
     }
 
