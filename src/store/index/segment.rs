@@ -48,6 +48,9 @@ const TIMES: u64 = 16;
 
 /// With less than this to fetch, asking for it ahead gains nothing.
 const LARGE: u64 = 256 * 1024;
+/// With more than this, fetching single pages is quicker; then only the end, with the checksums, is asked for.
+const TOO_LARGE: u64 = 4 * 1024 * 1024;
+const END: u64 = 128 * 1024;
 
 /// The hash of an id as [`Segment::ids`] and [`Segment::tallies`] give it.
 pub fn id_hash(id: &str) -> u64 {
@@ -390,12 +393,12 @@ impl Segment {
         #[cfg(target_os = "linux")]
         if info.hot >= LARGE {
             let length = file.metadata().ok()?.len();
-            let hot = std::num::NonZeroU64::new(info.hot);
+            let wanted = if info.hot > TOO_LARGE { END } else { info.hot };
             // Only a hint: where it fails, reading is slower.
             let _ = rustix::fs::fadvise(
                 &file,
-                length.saturating_sub(info.hot),
-                hot,
+                length.saturating_sub(wanted),
+                std::num::NonZeroU64::new(wanted),
                 rustix::fs::Advice::WillNeed,
             );
         }
@@ -584,7 +587,12 @@ impl Segment {
     /// Calls `visit` with the text of every term.
     pub fn terms(&self, mut visit: impl FnMut(&str)) {
         let terms = self.container.section(TERMS);
-        let texts = self.container.section(TEXTS).all();
+        let texts = self.container.section(TEXTS);
+        if self.info.hot > TOO_LARGE {
+            terms.expect(&(0..terms.len()));
+            texts.expect(&(0..texts.len()));
+        }
+        let texts = texts.all();
         let texts = std::str::from_utf8(texts).unwrap_or_default();
         let mut start = 0;
         // A text ends where the next one begins.
