@@ -6,7 +6,7 @@ use std::io::Read;
 use serde_json::Value;
 
 use super::recall::{self, Filter, Source};
-use super::search::{Answers, Question, search};
+use super::search::{Answers, Question, latest, search};
 use super::{Done, Snapshot, global_store, project_store};
 use crate::cli;
 use crate::ctx::Ctx;
@@ -132,6 +132,24 @@ fn current(
     limit: usize,
     report: &mut report::List,
 ) -> Result<()> {
+    let store = if args.global {
+        global_store(ctx)
+    } else {
+        project_store(ctx)
+    };
+    if let Some(found) = latest(ctx, &store, filter, limit) {
+        report.diagnostics = found.diagnostics.iter().map(Damage::from).collect();
+        report.total = found.total;
+        report.hidden = found.hidden;
+        for (record, score) in found.cards {
+            report.items.push(Value::Object(record.0));
+            report.scores.push(score);
+        }
+        if found.is_empty {
+            report.message = Some(nothing_yet(args, ctx));
+        }
+        return Ok(());
+    }
     let source = if args.global {
         Source::global(ctx)?
     } else {

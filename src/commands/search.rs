@@ -92,6 +92,41 @@ pub fn search(
     search_all(ctx, name, store, question, is_known)
 }
 
+/// The cards that were written last.
+pub struct Latest {
+    /// The newest last.
+    pub cards: Vec<(Record, i64)>,
+    /// All that would be shown without a limit.
+    pub total: usize,
+    pub hidden: usize,
+    pub is_empty: bool,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// The last `limit` cards by way of the index, without filters; `None` where there is none that can be relied on.
+pub fn latest(ctx: &Ctx, store: &Store, filter: &Filter<'_>, limit: usize) -> Option<Latest> {
+    library::make_ready(ctx, store);
+    let indexed = shelf::Indexed::open(ctx, store).filter(|_| filter.is_open())?;
+    let tail = indexed.tail();
+    let shelf = shelf::Shelf::new(&indexed, &tail, ctx.now, |_, _| true);
+    let newest = shelf.newest(limit, filter.all);
+    let cards = newest.iter().rev();
+    let cards = cards
+        .map(|card| shelf.record(*card))
+        .collect::<Option<_>>()?;
+    let hidden = shelf.hidden(filter);
+    let latest = Latest {
+        cards,
+        total: shelf.cards() - hidden,
+        hidden,
+        is_empty: shelf.cards() == 0,
+        diagnostics: indexed.diagnostics(&tail),
+    };
+    drop(shelf);
+    drop(tail);
+    (!indexed.is_doubtful()).then_some(latest)
+}
+
 /// `None` when the index turns out not to be reliable.
 fn search_index(
     ctx: &Ctx,

@@ -221,10 +221,35 @@ impl<'a> Shelf<'a> {
         hidden + in_tail
     }
 
+    /// The numbers of the `limit` cards written last that are served (or of all, with `all`), the newest first.
+    pub fn newest(&self, limit: usize, all: bool) -> Vec<u32> {
+        let log = &self.indexed.cards;
+        let quarantined = self.indexed.quarantined();
+        let mut tail: Vec<(usize, u32)> = (0_u32..)
+            .zip(&self.tail.cards)
+            .filter(|(_, card)| all || (stands(card) && !quarantined.contains(card.id.as_ref())))
+            .map(|(at, card)| (card.position, self.first_of_tail() + at))
+            .collect();
+        tail.sort_unstable_by(|one, other| other.cmp(one));
+        let indexed = (0..log.records())
+            .rev()
+            .filter(|record| self.is_live(*record));
+        let indexed = indexed.filter(|record| {
+            let id = log.id_of(*record).unwrap_or_default();
+            all || (Facts(log.facts_of(*record)).is_standing() && !quarantined.contains(id))
+        });
+        let tail = tail.into_iter().map(|(_, number)| number);
+        tail.chain(indexed).take(limit).collect()
+    }
+
     fn is_live(&self, record: u32) -> bool {
         let place = self.indexed.cards.at(record);
         place.is_some_and(|(at, record)| !self.is_dead(at, record))
     }
+}
+
+fn stands(card: &CardView<'_>) -> bool {
+    !card.status.is_retired() && !card.is_superseded
 }
 
 fn dead_of(segment: &Segment) -> Vec<u8> {

@@ -551,7 +551,11 @@ pub fn ask(dice: &mut Dice) -> Vec<String> {
 }
 
 /// Reading commands that are not `list --query`.
-pub const OTHERS: [&[&str]; 11] = [
+pub const OTHERS: [&[&str]; 15] = [
+    &["list"],
+    &["list", "--limit", "3"],
+    &["list", "--all", "--limit", "0"],
+    &["list", "--global"],
     &["review"],
     &["review", "--stale-days", "1", "--min-aha-score", "2"],
     &[
