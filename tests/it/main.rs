@@ -7,6 +7,7 @@ mod defects_hostile;
 mod defects_recall;
 mod defects_store;
 mod docs;
+mod exam;
 mod fold;
 #[path = "../../fuzz/bodies.rs"]
 mod fuzz_bodies;
