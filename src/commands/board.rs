@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::columns::{Standing, each_live, standings};
 use super::partial::Rest;
 use super::review::exported_ids;
 use super::{Snapshot, index};
@@ -14,12 +15,10 @@ use crate::domain::facts::{self, Facts, UNDATED};
 use crate::domain::fold::{Item, LogKind};
 use crate::domain::normal::CardStatus;
 use crate::domain::recommendation;
-use crate::domain::score::{Counts, Tally, Totals};
-use crate::domain::time::Timestamp;
 use crate::error::Result;
 use crate::report::{Index, IndexLine};
+use crate::store::index as store_index;
 use crate::store::index::manifest::Stamp;
-use crate::store::index::{self as store_index, IndexedLog};
 use crate::store::{Batch, Store};
 
 const FILE: &str = "board.json";
@@ -112,37 +111,15 @@ struct CardState {
     score: i64,
 }
 
-/// What counts of one card's signals.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Standing {
-    pub score: i64,
-    pub used: bool,
-    pub reinforced: bool,
-    pub quarantined: bool,
-    /// A person touched it, a recommendation.
-    pub touched: bool,
-}
-
-impl Standing {
-    pub fn of(counts: &Counts) -> Standing {
-        Standing {
-            score: counts.score(),
-            used: counts.of("aha_used") > 0,
-            reinforced: counts.of("aha_reinforced") > 0,
-            quarantined: counts.quarantined,
-            touched: false,
-        }
-    }
-
-    fn state(self, facts: Facts, exported: bool) -> CardState {
-        let served = facts.is_standing() && !self.quarantined;
-        let proven = self.score >= index::PROVEN_SCORE || self.reinforced || self.used;
-        let standing = facts.card_status() == CardStatus::Backported || exported;
-        CardState {
-            served,
-            candidate: served && facts.is_shareable() && proven && !standing,
-            score: self.score,
-        }
+/// What counts of a card with these signals.
+fn state(standing: Standing, facts: Facts, exported: bool) -> CardState {
+    let served = facts.is_standing() && !standing.quarantined;
+    let proven = standing.score >= index::PROVEN_SCORE || standing.reinforced || standing.used;
+    let graduated = facts.card_status() == CardStatus::Backported || exported;
+    CardState {
+        served,
+        candidate: served && facts.is_shareable() && proven && !graduated,
+        score: standing.score,
     }
 }
 
@@ -292,7 +269,8 @@ pub fn after(before: Before, snapshot: &Snapshot, ctx: &Ctx) -> Option<(Board, I
             continue;
         };
         let standing = Standing::of(snapshot.totals().card(&id));
-        let state = standing.state(
+        let state = state(
+            standing,
             facts::of_card_record(&item.record),
             exported.contains(id.as_str()),
         );
@@ -471,32 +449,6 @@ fn stale_until(ctx: &Ctx) -> i64 {
     ctx.now.moment().timestamp_micros() - index::STALE_DAYS * DAY_MICROS
 }
 
-/// The signals of a store, by the hash of the id they are about.
-pub fn standings(rest: &Rest, tail: &Totals) -> HashMap<u64, Standing> {
-    let mut sums: HashMap<u64, Standing> = HashMap::new();
-    let mut add = |hash: u64, tally: &Tally| {
-        let more = Standing::of(&tally.counts);
-        let sum = sums.entry(hash).or_insert(Standing {
-            score: 1,
-            ..Standing::default()
-        });
-        sum.score += more.score - 1;
-        sum.used |= more.used;
-        sum.reinforced |= more.reinforced;
-        sum.touched |= tally.touches > 0;
-        if tally.counts.quarantined || tally.counts.released {
-            sum.quarantined = more.quarantined;
-        }
-    };
-    for segment in rest.signals.segments() {
-        segment.tallies(|hash, tally| add(hash, &tally));
-    }
-    for (id, tally) in tail.items() {
-        add(store_index::id_hash(id), tally);
-    }
-    sums
-}
-
 /// The board of a partial snapshot, from every card and recommendation.
 pub fn make(snapshot: &Snapshot, ctx: &Ctx) -> Option<(Board, Index)> {
     let rest = snapshot.rest.as_deref()?;
@@ -518,7 +470,7 @@ pub fn make(snapshot: &Snapshot, ctx: &Ctx) -> Option<(Board, Index)> {
         ..Standing::default()
     };
     let mut take = |hash: u64, standing: Standing, facts: Facts, position: usize| {
-        let state = standing.state(facts, exported.contains(&hash));
+        let state = state(standing, facts, exported.contains(&hash));
         let position = position as i64;
         if state.served {
             board.served += 1;
@@ -668,37 +620,5 @@ impl Keys {
         let out = self.rows.pop();
         self.bar = self.bar.max(out);
         out
-    }
-}
-
-/// A stored time in microseconds since 1970.
-pub fn micros(text: Option<&str>) -> i64 {
-    text.and_then(Timestamp::parse)
-        .map_or(UNDATED, |time| time.moment().timestamp_micros())
-}
-
-/// Calls `visit` with the hash of the id, the facts, the moments and the position of every current indexed record
-/// whose id is not among `held`.
-pub fn each_live(
-    log: &IndexedLog,
-    held: &HashSet<u64>,
-    mut visit: impl FnMut(u64, Facts, [i64; 2], usize),
-) {
-    for (at, segment) in log.segments().iter().enumerate() {
-        let facts: Vec<u32> = segment.facts().collect();
-        let times: Vec<[i64; 2]> = segment.times().collect();
-        let base = log.base(at) as usize;
-        for (hash, record) in segment.ids() {
-            if segment.is_dead(record) || held.contains(&hash) {
-                continue;
-            }
-            let number = record as usize;
-            let Some(own) = facts.get(number) else {
-                segment.doubt();
-                return;
-            };
-            let time = times.get(number).copied().unwrap_or([UNDATED; 2]);
-            visit(hash, Facts(*own), time, base + number);
-        }
     }
 }

@@ -5,6 +5,7 @@ pub mod backport;
 pub mod backport_inspect;
 mod board;
 mod capture;
+mod columns;
 pub mod doctor;
 pub mod edit;
 pub mod evaluate;

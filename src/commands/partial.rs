@@ -215,9 +215,19 @@ impl Snapshot {
             )
         };
         let (cards, recommendations) = (log(LogKind::Cards), log(LogKind::Recommendations));
+        self.free();
         self.cards = cards;
         self.recommendations = recommendations;
         self.totals = ManuallyDrop::new(rest.totals());
+    }
+
+    /// Takes the logs apart after all: who goes on to another snapshot must not keep every one.
+    pub fn free(&mut self) {
+        drop(ManuallyDrop::into_inner(std::mem::take(&mut self.cards)));
+        drop(ManuallyDrop::into_inner(std::mem::take(
+            &mut self.recommendations,
+        )));
+        drop(ManuallyDrop::into_inner(std::mem::take(&mut self.totals)));
     }
 
     /// Put a question until everything it asks for is held, and give its answer.

@@ -137,6 +137,7 @@ impl Taken {
 /// When the store cannot be read or written; then nothing of the payload is recorded.
 fn take(payload: Payload, args: &cli::Record, ctx: &Ctx, taken: &mut Taken) -> Result<()> {
     let store = project_store(ctx);
+    let by_lines = payload.by_lines;
     let first_write = !store.exists();
     let global_ids = if payload.used_cards.is_empty() {
         HashSet::new()
@@ -206,6 +207,9 @@ fn take(payload: Payload, args: &cli::Record, ctx: &Ctx, taken: &mut Taken) -> R
     }
     taken.add(decision);
     taken.diagnostics = snapshot.damage();
+    if by_lines {
+        snapshot.free();
+    }
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use super::Snapshot;
-use super::board::{Standing, each_live, standings};
+use super::columns::{Standing, each_live, micros, standings};
 use super::list::is_served;
 use super::review::count;
 use super::review::{Filter, exported_ids};
@@ -260,7 +260,7 @@ impl Survey {
         );
         for item in &snapshot.recommendations.items {
             let (facts, times) = facts::of_recommendation(&item.record);
-            let created = super::board::micros(item.created_ts.as_deref());
+            let created = micros(item.created_ts.as_deref());
             let untouched = item.versions == 1 && totals.recommendation(&item.id) == 0;
             let quarantined = totals.is_quarantined(&item.id);
             take(

@@ -8,6 +8,7 @@
 pub mod build;
 mod container;
 pub mod manifest;
+mod rows;
 pub mod segment;
 
 use std::cell::Cell;
@@ -214,12 +215,6 @@ impl IndexedLog {
     pub fn facts_of(&self, record: u32) -> u32 {
         self.place(record)
             .map_or(0, |(segment, at)| segment.facts_of(at))
-    }
-
-    /// Tokens in a card.
-    pub fn length_of(&self, record: u32) -> u32 {
-        self.place(record)
-            .map_or(0, |(segment, at)| segment.lengths().u32(at as usize))
     }
 
     /// The line a record stands in, and how many records stand before it in the same line.

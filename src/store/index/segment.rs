@@ -7,10 +7,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::container::{Container, Section, Writer, Written, put_varint, take_bytes, take_varint};
+use super::container::{Container, Section, Writer, Written, put_varint, take_varint};
+use super::rows;
 use crate::domain::fold::{Diagnostic, LogKind, Problem};
 use crate::domain::score::Tally;
-use crate::domain::time::Timestamp;
 
 /// Offset of each record's line from the start of the range.
 const LINES: u64 = 1;
@@ -277,7 +277,7 @@ fn finish_items(writer: &mut Writer, items: &[(&str, &Tally)]) {
         high.extend_from_slice(&high_half(hash).to_le_bytes());
         low.extend_from_slice(&(hash as u32).to_le_bytes());
         offsets.extend_from_slice(&(rows.len() as u32).to_le_bytes());
-        put_row(&mut rows, tally);
+        rows::put(&mut rows, tally);
     }
     writer.hot_section(ITEM_HASHES, high);
     writer.hot_section(ITEM_LOW_HALVES, low);
@@ -287,87 +287,6 @@ fn finish_items(writer: &mut Writer, items: &[(&str, &Tally)]) {
         let bytes = serde_json::to_vec(&decided).expect("texts have a JSON form");
         writer.section(DECIDED, bytes);
     }
-}
-
-/// Which form a row's time has.
-const NO_TIME: u8 = 0;
-/// Whole seconds since 1970, of a time in the form that is stored.
-const SECONDS: u8 = 1;
-const OTHER_TIME: u8 = 2;
-const QUARANTINED: u8 = 1 << 2;
-const RELEASED: u8 = 1 << 3;
-
-/// A row: flags, counts as varints, the time. Whose row it is tells the hash of the id alone.
-fn put_row(rows: &mut Vec<u8>, tally: &Tally) {
-    let ts = tally.counts.last_ts.as_deref();
-    let seconds = ts.and_then(stored_seconds);
-    let form = match (ts, seconds) {
-        (None, _) => NO_TIME,
-        (_, Some(_)) => SECONDS,
-        (_, None) => OTHER_TIME,
-    };
-    let state = [
-        (tally.counts.quarantined, QUARANTINED),
-        (tally.counts.released, RELEASED),
-    ];
-    let flags = state
-        .iter()
-        .filter(|(on, _)| *on)
-        .fold(form, |flags, (_, flag)| flags | flag);
-    rows.push(flags);
-    for count in tally.counts.by_kind {
-        put_varint(rows, count as u64);
-    }
-    put_varint(rows, tally.touches as u64);
-    put_varint(rows, tally.recaptures as u64);
-    match (ts, seconds) {
-        (_, Some(seconds)) => put_varint(rows, seconds),
-        (Some(ts), None) => {
-            put_varint(rows, ts.len() as u64);
-            rows.extend_from_slice(ts.as_bytes());
-        }
-        (None, None) => {}
-    }
-}
-
-/// Seconds since 1970 of a time that is written just as we would write it.
-fn stored_seconds(ts: &str) -> Option<u64> {
-    let time = Timestamp::parse(ts)?;
-    let seconds = u64::try_from(time.moment().timestamp()).ok()?;
-    (time.to_text() == ts).then_some(seconds)
-}
-
-fn time_text(seconds: u64) -> Option<String> {
-    let moment = chrono::DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)?;
-    Some(Timestamp::new(moment).to_text())
-}
-
-/// Takes a row off the front. Its time costs most to read: only where it is wanted.
-fn take_row(rows: &mut &[u8], with_time: bool) -> Tally {
-    let mut tally = Tally::default();
-    let flags = take_bytes(rows, 1).first().copied().unwrap_or_default();
-    tally.counts.quarantined = flags & QUARANTINED != 0;
-    tally.counts.released = flags & RELEASED != 0;
-    for count in &mut tally.counts.by_kind {
-        *count = take_varint(rows) as i64;
-    }
-    tally.touches = take_varint(rows) as i64;
-    tally.recaptures = take_varint(rows) as i64;
-    match flags & 0b11 {
-        SECONDS => {
-            let seconds = take_varint(rows);
-            if with_time {
-                tally.counts.last_ts = time_text(seconds);
-            }
-        }
-        OTHER_TIME => {
-            let length = take_varint(rows) as usize;
-            let text = std::str::from_utf8(take_bytes(rows, length)).unwrap_or_default();
-            tally.counts.last_ts = Some(text.to_owned());
-        }
-        _ => {}
-    }
-    tally
 }
 
 /// An open segment.
@@ -653,7 +572,7 @@ impl Segment {
         } else {
             rows.len()
         };
-        Some(take_row(
+        Some(rows::take(
             &mut rows.bytes(offsets.u32(at) as usize..end),
             true,
         ))
@@ -675,7 +594,7 @@ impl Segment {
     pub fn tallies(&self, mut visit: impl FnMut(u64, Tally)) {
         let mut rows = self.container.section(ROWS).all();
         for hash in self.hashes(ITEM_HASHES, ITEM_LOW_HALVES) {
-            visit(hash, take_row(&mut rows, false));
+            visit(hash, rows::take(&mut rows, false));
         }
     }
 
