@@ -41,6 +41,9 @@ pub struct Ctx {
     pub index_from: Option<Option<u64>>,
 }
 
+/// Bytes from which reading takes a while.
+const LONG: u64 = 20_000_000;
+
 /// How far long work has come, in one line that is written over and goes away at the end.
 pub struct Progress {
     what: &'static str,
@@ -62,6 +65,14 @@ impl Progress {
             None => format!("{} MB", done / 1_000_000),
         };
         self.write(&format!("\r{}: {share} \u{1b}[K", self.what));
+    }
+
+    /// So many bytes are going to be read; says so when that takes a while.
+    pub fn begin(&mut self, all: u64) {
+        if self.terminal && all >= LONG {
+            self.shown = true;
+            self.write(&format!("\r{}: {} MB \u{1b}[K", self.what, all / 1_000_000));
+        }
     }
 
     fn write(&self, text: &str) {

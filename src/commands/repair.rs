@@ -24,6 +24,9 @@ const ACKNOWLEDGED: &str = "repair_acknowledged";
 
 pub fn run(args: &cli::Repair, ctx: &Ctx) -> Result<Done> {
     let store = project_store(ctx);
+    let mut progress = ctx.progress("checking");
+    let lengths = LogKind::ALL.map(|kind| store.log_path(kind).metadata());
+    progress.begin(lengths.iter().flatten().map(|file| file.len()).sum());
     let mut snapshot = Snapshot::load_whole(&store)?;
     let mut plan = Plan::of(&snapshot, ctx);
     if args.apply && store.exists() {

@@ -48,6 +48,8 @@ const LARGEST: u64 = 160 * 1024 * 1024;
 const MOST_RECORDS: u32 = 1 << 17;
 /// A segment less than this many times as long as what follows it is made again with it.
 const GROWTH: u64 = 3;
+/// How many lines are read between two words on how far it is.
+const LINES_BETWEEN: u64 = 4096;
 
 /// Brings the index of a store up to date where that is due, and says whether anything was done. `progress` hears how
 /// many bytes of how many are done.
@@ -238,6 +240,7 @@ fn extend(
     }
     let path = store.log_path(kind);
     let failed = |error: std::io::Error| Error::io("read", &path, &error);
+    let first = start;
     while start < end {
         let mut range_end = end;
         if end - start > LARGEST {
@@ -249,7 +252,10 @@ fn extend(
         }
         let mut bytes = vec![0; (range_end - start) as usize];
         manifest::read_at(&file, &mut bytes, start).map_err(failed)?;
-        let made = make(kind, &bytes, start, chain.lines() as usize + 1, analyze);
+        let first_line = chain.lines() as usize + 1;
+        let made = make(kind, &bytes, start, first_line, analyze, &mut |done| {
+            progress(start - first + done);
+        });
         let mut info = SegmentInfo {
             file: manifest.new_name(kind, "seg"),
             fingerprint: made.file.fingerprint,
@@ -272,7 +278,7 @@ fn extend(
         }
         start = info.end;
         chain.segments.push(info);
-        progress(start);
+        progress(start - first);
     }
     Ok(chain)
 }
@@ -422,6 +428,7 @@ fn make(
     start: u64,
     first_line: usize,
     analyze: &mut dyn Analyze,
+    progress: &mut dyn FnMut(u64),
 ) -> Made {
     analyze.clear();
     let mut builder = Builder::new(start);
@@ -460,6 +467,9 @@ fn make(
             return;
         }
         made.lines += 1;
+        if made.lines.is_multiple_of(LINES_BETWEEN) {
+            progress(offset(line));
+        }
         made.covered = offset(line) + line.len() as u64;
         let at = start + offset(line);
         let mut add = |builder: &mut Builder, id: &str, keys: &[u64], facts, times| {
