@@ -1,4 +1,5 @@
-//! The derived index of a store, as commands use it: keeping it up to date, and searching it.
+//! The derived index of a store, as commands use it: keeping it up to date, and saying why it is not used. Searching by it
+//! is in `shelf` and `search`, deciding by it in `partial`, counting by it in `columns`.
 
 use super::board::Board;
 use super::{Locked, Snapshot, recall};

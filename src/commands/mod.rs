@@ -321,7 +321,7 @@ pub fn commit(
     if let Err(error) = locked.write_index(&index_md::render(&index)) {
         notes.push(format!("INDEX.md was not rebuilt: {}", error.message));
     }
-    // The index is only a cache: what keeps it from being written is told by `doctor`.
+    // The index is only a cache: without it, or with an older one, everything works.
     let _ = library::keep_up(ctx, locked, snapshot, board, &grown);
     Ok(notes)
 }
