@@ -50,6 +50,7 @@ const TIMES: u64 = 16;
 const LARGE: u64 = 256 * 1024;
 /// With more than this, fetching single pages is quicker; then only the end, with the checksums, is asked for.
 const TOO_LARGE: u64 = 4 * 1024 * 1024;
+#[cfg(target_os = "linux")]
 const END: u64 = 128 * 1024;
 
 /// The hash of an id as [`Segment::ids`] and [`Segment::tallies`] give it.
