@@ -108,7 +108,7 @@ pub fn latest(ctx: &Ctx, store: &Store, filter: &Filter<'_>, limit: usize) -> Op
     library::make_ready(ctx, store);
     let indexed = shelf::Indexed::open(ctx, store).filter(|_| filter.is_open())?;
     let tail = indexed.tail();
-    let shelf = shelf::Shelf::new(&indexed, &tail, ctx.now, |_, _| true);
+    let shelf = shelf::IndexedShelf::new(&indexed, &tail, ctx.now, |_, _| true);
     let newest = shelf.newest(limit, filter.all);
     let cards = newest.iter().rev();
     let cards = cards
@@ -137,7 +137,7 @@ fn search_index(
     is_known: &dyn Fn(&str) -> bool,
 ) -> Option<Answers> {
     let tail = indexed.tail();
-    let shelf = shelf::Shelf::new(&indexed, &tail, ctx.now, |card, counts| {
+    let shelf = shelf::IndexedShelf::new(&indexed, &tail, ctx.now, |card, counts| {
         !is_known(&card.id) && question.filter.serves(card, counts)
     });
     let hits = ranked(&shelf, question);

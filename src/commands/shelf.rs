@@ -102,7 +102,7 @@ impl Indexed {
 type MayShow<'a> = Box<dyn Fn(&CardView<'_>, &Counts) -> bool + 'a>;
 
 /// Cards of an [`Indexed`] store with what may be shown of them.
-pub struct Shelf<'a> {
+pub struct IndexedShelf<'a> {
     indexed: &'a Indexed,
     tail: &'a CardViews<'a>,
     /// The tail's words.
@@ -117,7 +117,7 @@ pub struct Shelf<'a> {
     may_show: MayShow<'a>,
 }
 
-impl<'a> Shelf<'a> {
+impl<'a> IndexedShelf<'a> {
     /// Only cards that `may_show` lets pass are answers.
     pub fn new(
         indexed: &'a Indexed,
@@ -149,7 +149,7 @@ impl<'a> Shelf<'a> {
                 total_length -= u64::from(segment.lengths().u32(record as usize));
             }
         }
-        Shelf {
+        IndexedShelf {
             indexed,
             tail,
             total_length: total_length + statistics.total_length(),
@@ -260,7 +260,7 @@ fn dead_of(segment: &Segment) -> Vec<u8> {
     }
 }
 
-impl Library for Shelf<'_> {
+impl Library for IndexedShelf<'_> {
     fn cards(&self) -> usize {
         self.cards
     }
