@@ -230,13 +230,8 @@ pub fn before(snapshot: &mut Snapshot, batch: &Batch) -> Result<Option<Before>> 
 
 /// The state of the logs when they were opened.
 fn stamps(rest: &Rest) -> BTreeMap<String, Stamp> {
-    let logs = [
-        &rest.events,
-        &rest.cards,
-        &rest.recommendations,
-        &rest.signals,
-    ];
-    let mut stamps: BTreeMap<String, Stamp> = logs
+    let mut stamps: BTreeMap<String, Stamp> = rest
+        .logs()
         .into_iter()
         .map(|log| (log.kind.file_name().to_owned(), log.stamp))
         .collect();

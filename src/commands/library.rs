@@ -38,14 +38,8 @@ pub fn keep_up(
     };
     let store = locked.store;
     if let Some(rest) = &snapshot.rest {
-        let logs = [
-            &rest.events,
-            &rest.cards,
-            &rest.recommendations,
-            &rest.signals,
-        ];
         let mut before = Vec::new();
-        for log in logs {
+        for log in rest.logs() {
             let more = grown.iter().find(|(kind, _)| *kind == log.kind);
             before.push((log.kind, log.stamp, more.map_or(0, |(_, bytes)| *bytes)));
         }

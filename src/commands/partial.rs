@@ -57,14 +57,18 @@ impl Rest {
         })
     }
 
-    pub fn is_doubtful(&self) -> bool {
-        let all = [
+    /// The indexed logs.
+    pub fn logs(&self) -> [&IndexedLog; 4] {
+        [
             &self.events,
             &self.cards,
             &self.recommendations,
             &self.signals,
-        ];
-        all.into_iter().any(IndexedLog::is_doubtful)
+        ]
+    }
+
+    pub fn is_doubtful(&self) -> bool {
+        self.logs().into_iter().any(IndexedLog::is_doubtful)
     }
 
     fn log(&self, kind: LogKind) -> &IndexedLog {
