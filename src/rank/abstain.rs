@@ -1,23 +1,26 @@
 //! Whether a card is about the question at all: absolute evidence, not the fused score.
 //!
-//! Dividing by the best score of a query makes the best of nothing look perfect, so the decision uses four numbers that
-//! mean the same for every question and store, combined as odds:
+//! Dividing by the best score of a query makes the best of nothing look perfect, so the decision uses numbers that mean
+//! the same for every question and store, combined as odds:
 //!
-//! odds = e^8.3 · agreement² · cosine^1.25 · words^1.5 · e^(4·pairs) · min(cards, 1000)^−0.75
+//! odds = e^9.2 · agreement² · cosine^1.25 · words^1.25 · passage^0.7 · e^(4·pairs) · min(cards, 1000)^−0.75
 //!
 //! *agreement*: BM25 over the most a card of average length could reach for this question, unknown words included, but
 //! a word with a sure stand-in is as rare as that; *cosine*: of the hashed vectors; *words*: how many of the question's
 //! words the card holds, at most eight, one more when it holds all of them, so that a short question can be answered;
-//! *pairs*: share of the question's words that are character pairs, half of which straddle two words and rarely match;
-//! *cards*: the best of many cards agrees with anything by chance. No more than a thousand count: so far the power was
-//! measured, and in stores of 4,000 to 99,000 cards far-off questions were not answered more often. Exponents are those
-//! of a logistic regression over development sets, each left out once, rounded; the constant was set with all of them
-//! in view.
+//! *passage*: .05 and the share of the words of one passage (the title, a step) that are the question's, the greatest of
+//! the card's passages, and .4 over the number of words for a question met in full; *pairs*: share of the question's words
+//! that are character pairs, half of which straddle two words and rarely match; *cards*: the best of many cards agrees
+//! with anything by chance. No more than a thousand count: so far the power was measured, and in stores of 4,000 to 99,000
+//! cards far-off questions were not answered more often. Synonyms, translations and stand-ins count by what they are worth.
+//!
+//! The exponents began as those of a logistic regression over development sets, each left out once, rounded; those of
+//! *words* and *passage*, and the constant, were set with all of them in view.
 
 use super::bm25;
 use super::fuse::Parts;
 use super::repair;
-use super::terms::Asked;
+use super::terms::{Asked, How};
 use super::token::Kind;
 
 /// What a question asks for, to hold cards against.
@@ -31,10 +34,15 @@ pub(crate) struct Evidence {
 }
 
 /// Logarithm of the odds of a perfect agreement on one word.
-const BASE: f64 = 8.3;
+const BASE: f64 = 9.2;
 const AGREEMENT_POWER: f64 = 2.0;
 const COSINE_POWER: f64 = 1.25;
-const WORDS_POWER: f64 = 1.5;
+const WORDS_POWER: f64 = 1.25;
+const PASSAGE_POWER: f64 = 0.7;
+/// Keeps long passages, of which a question can only be a small part, from being refused for it.
+const PASSAGE_BASE: f64 = 0.05;
+/// A short question cannot fill a passage; met in full, it counts for this over its number of words.
+const SHORT: f64 = 0.4;
 const PAIRS: f64 = 4.0;
 const CARDS_POWER: f64 = -0.75;
 /// More cards than this do not make agreement by chance any likelier than measured.
@@ -52,7 +60,7 @@ impl Evidence {
             let Some(concept) = term.concept else {
                 continue;
             };
-            if kept[at] && term.similarity >= 1.0 {
+            if kept[at] && asked.concepts[concept].term == at {
                 mass[concept] = asked.concepts[concept].weight * idfs[at];
                 used += 1.0;
                 if asked.concepts[concept].kind == Kind::Pair {
@@ -65,7 +73,8 @@ impl Evidence {
         for (at, term) in asked.terms.iter().enumerate() {
             if let Some(concept) = term.concept
                 && kept[at]
-                && (repair::SURE..1.0).contains(&term.similarity)
+                && term.how == How::Repaired
+                && term.similarity >= repair::SURE
                 && term.similarity > best[concept]
             {
                 best[concept] = term.similarity;
@@ -122,11 +131,14 @@ impl Evidence {
 
     /// Confidence, 0 to 1, that the card is about the question.
     pub(crate) fn confidence(&self, parts: &Parts) -> f64 {
-        let words = parts.words.min(MOST_WORDS) + parts.coverage.powi(4);
+        let in_full = parts.coverage.powi(4);
+        let words = parts.words.min(MOST_WORDS) + in_full;
+        let passage = PASSAGE_BASE + parts.passage + SHORT * in_full / parts.words.max(1.0);
         let odds = BASE.exp()
             * parts.agreement.powf(AGREEMENT_POWER)
             * parts.cosine.max(0.0).powf(COSINE_POWER)
             * words.powf(WORDS_POWER)
+            * passage.powf(PASSAGE_POWER)
             * (PAIRS * self.pairs).exp()
             * self.cards.min(MOST_CARDS).powf(CARDS_POWER);
         odds / (1.0 + odds)

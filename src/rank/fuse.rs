@@ -7,6 +7,7 @@ use super::abstain::Evidence;
 use super::bm25;
 use super::corpus::{BOOST_RANGE, Corpus, Doc};
 use super::hashed::{Compared, Question};
+use super::lexicon;
 use super::library::Library;
 use super::query::{self, Phrasing, Query};
 use super::repair;
@@ -40,6 +41,8 @@ pub struct Parts {
     pub agreement: f64,
     /// Cosine of the hashed vectors, −1 to 1.
     pub cosine: f64,
+    /// Share, 0 to 1, of the words of one passage that are the query's: the greatest of the card's passages.
+    pub passage: f64,
     /// Factor from proven use.
     pub boost: f64,
 }
@@ -181,6 +184,7 @@ struct Found {
     bm25: Vec<f64>,
     best_bm25: f64,
     best_embedding: f64,
+    best_passage: f64,
     /// The best cards.
     candidates: Vec<Candidate>,
     /// Place in `candidates` by card.
@@ -204,6 +208,7 @@ impl Found {
             coverage,
             words,
             agreement: self.evidence.agreement(bm25),
+            passage: compared.passage,
             boost,
             ..Parts::default()
         }
@@ -211,16 +216,27 @@ impl Found {
 
     /// The terms a card and the question share, heaviest first.
     fn matched(&self, compared: &Compared) -> Vec<Match> {
-        let mut matched: Vec<Match> = compared
-            .counts
-            .iter()
-            .map(|&(at, count)| {
-                let term = &self.asked.terms[at as usize];
-                let saturation = bm25::saturation(count, compared.length, self.average_length);
+        // Of the terms that stand for one word, the one that counted.
+        let mut best: BTreeMap<(Option<usize>, usize), (usize, f64)> = BTreeMap::new();
+        for &(at, count) in &compared.counts {
+            let at = at as usize;
+            let term = &self.asked.terms[at];
+            let saturation = bm25::saturation(count, compared.length, self.average_length);
+            let weight = term.weight * self.idfs[at] * saturation;
+            let word = (term.concept, term.concept.map_or(at, |_| 0));
+            let counted = best.entry(word).or_insert((at, weight));
+            if weight > counted.1 {
+                *counted = (at, weight);
+            }
+        }
+        let mut matched: Vec<Match> = best
+            .into_values()
+            .map(|(at, weight)| {
+                let term = &self.asked.terms[at];
                 Match {
                     query_word: term.word.clone(),
                     term: term.text.clone(),
-                    weight: term.weight * self.idfs[at as usize] * saturation,
+                    weight,
                     how: if term.how == How::Exact && term.word != term.text {
                         How::Stem
                     } else {
@@ -263,13 +279,17 @@ fn merge(card: u32, boost: f64, found: &[Found], share: f64, options: &Options) 
             continue;
         }
         let candidate = found.candidate(card);
-        let embedding = candidate.map_or(0.0, |candidate| candidate.parts.embedding);
         let of_best = |own: f64, best: f64| if best > 0.0 { own / best } else { 0.0 };
-        let text_share = options.tuning.bm25_share;
+        let of_candidate = |part: fn(&Parts) -> f64, best: f64| {
+            candidate.map_or(0.0, |candidate| of_best(part(&candidate.parts), best))
+        };
+        let tuning = &options.tuning;
         merged.score += share
             * boost
-            * (text_share * of_best(own, found.best_bm25)
-                + (1.0 - text_share) * of_best(embedding, found.best_embedding));
+            * (tuning.bm25_share * of_best(own, found.best_bm25)
+                + tuning.passage_share * of_candidate(|parts| parts.passage, found.best_passage)
+                + (1.0 - tuning.bm25_share - tuning.passage_share)
+                    * of_candidate(|parts| parts.embedding, found.best_embedding));
         let confidence = candidate.map_or(0.0, |candidate| candidate.confidence);
         if confidence > merged.confidence {
             merged.confidence = confidence;
@@ -350,14 +370,28 @@ fn holders<L: Library>(library: &L, terms: &[Term]) -> Vec<usize> {
     texts.iter().map(|term| library.holders(term)).collect()
 }
 
-/// Adds similar known terms for words no card holds. Returns how many cards hold each term.
+/// Adds other words for the question's words, and similar known terms for words no card holds. Returns how many cards
+/// hold each term.
 fn resolve<L: Library>(library: &L, asked: &mut Asked, tuning: &Tuning) -> Vec<usize> {
     let mut held = holders(library, &asked.terms);
-    let unknown: Vec<usize> = (0..asked.terms.len())
+    if asked.concepts.len() <= tuning.most_related {
+        relate(library, asked, &mut held);
+    }
+    let mut known = vec![false; asked.concepts.len()];
+    for (term, &held) in asked.terms.iter().zip(&held) {
+        if let Some(concept) = term.concept {
+            known[concept] |= held > 0;
+        }
+    }
+    let unknown: Vec<usize> = asked
+        .concepts
+        .iter()
+        .zip(known)
+        .filter(|(_, known)| !known)
+        .map(|(concept, _)| concept.term)
         .filter(|&at| {
             let term = &asked.terms[at];
-            held[at] == 0
-                && term.how == How::Exact
+            term.how == How::Exact
                 && term.word.chars().count() >= repair::SHORTEST
                 && term
                     .word
@@ -376,7 +410,7 @@ fn resolve<L: Library>(library: &L, asked: &mut Asked, tuning: &Tuning) -> Vec<u
         .map(|&at| asked.terms[at].word.as_str())
         .collect();
     let stand_ins = repair::stand_ins(library, &words);
-    for (&at, stand_ins) in unknown.iter().zip(stand_ins) {
+    for (at, stand_ins) in unknown.into_iter().zip(stand_ins) {
         if let Some(best) = stand_ins
             .first()
             .filter(|best| best.similarity >= repair::SURE)
@@ -386,25 +420,98 @@ fn resolve<L: Library>(library: &L, asked: &mut Asked, tuning: &Tuning) -> Vec<u
                 .insert(asked.terms[at].hash, best.stem.clone());
         }
         for stand_in in stand_ins {
-            let hash = token::term_hash(&stand_in.stem);
-            if asked.terms.iter().any(|term| term.hash == hash) {
-                continue;
+            if !asked.holds(&stand_in.stem) {
+                held.push(library.holders(&stand_in.stem));
+                let share = tuning.repair_weight * stand_in.similarity;
+                asked.stand_in(at, stand_in.stem, How::Repaired, share, stand_in.similarity);
             }
-            held.push(library.holders(&stand_in.stem));
-            let source = &asked.terms[at];
-            let term = Term {
-                hash,
-                weight: source.weight * tuning.repair_weight * stand_in.similarity,
-                text: stand_in.stem,
-                concept: source.concept,
-                word: source.word.clone(),
-                how: How::Repaired,
-                similarity: stand_in.similarity,
-            };
-            asked.terms.push(term);
         }
     }
     held
+}
+
+/// Adds synonyms and translations that cards hold.
+fn relate<L: Library>(library: &L, asked: &mut Asked, held: &mut Vec<usize>) {
+    let words: Vec<usize> = asked.concepts.iter().map(|concept| concept.term).collect();
+    let stems: Vec<&str> = words
+        .iter()
+        .map(|&at| asked.terms[at].text.as_str())
+        .collect();
+    let mut related = lexicon::related(&stems);
+    related.retain(|one| !asked.holds(&one.stem));
+    let expected: Vec<&str> = related.iter().map(|one| one.stem.as_str()).collect();
+    library.expect(&expected);
+    for one in related {
+        let holders = library.holders(&one.stem);
+        // One term may be related to several of the question's words: it stands for the first.
+        if holders > 0 && !asked.holds(&one.stem) {
+            held.push(holders);
+            let share = match one.how {
+                How::Translation => lexicon::TRANSLATION,
+                _ => lexicon::SYNONYM,
+            };
+            asked.stand_in(words[one.of], one.stem, one.how, share, share);
+        }
+    }
+}
+
+/// BM25 of every card that holds a term, by card, and those cards. Of the terms that stand for one word the best counts:
+/// a card that calls a thing by two names is not twice as much about it.
+fn score<L: Library>(
+    library: &L,
+    asked: &Asked,
+    weights: &[f64],
+    average_length: f64,
+) -> (Vec<f64>, Vec<u32>) {
+    let mut scores = vec![0.0_f64; library.slots()];
+    let mut touched: Vec<u32> = Vec::new();
+    let mut add = |card: u32, own: f64| {
+        let score = &mut scores[card as usize];
+        if *score == 0.0 {
+            touched.push(card);
+        }
+        *score += own;
+    };
+    let mut same_word: Vec<Vec<usize>> = vec![Vec::new(); asked.concepts.len()];
+    for (at, term) in asked.terms.iter().enumerate() {
+        if let Some(concept) = term.concept.filter(|_| weights[at] > 0.0) {
+            same_word[concept].push(at);
+        }
+    }
+    let mut best: Vec<f64> = Vec::new();
+    let mut held: Vec<u32> = Vec::new();
+    // Word after word, in the question's order: sums are the same wherever the postings come from.
+    for (at, term) in asked.terms.iter().enumerate() {
+        let terms = match term.concept {
+            Some(concept) if asked.concepts[concept].term == at => &same_word[concept][..],
+            Some(_) => continue,
+            None if weights[at] > 0.0 => &[at],
+            None => continue,
+        };
+        if let &[term] = terms {
+            library.postings(&asked.terms[term].text, |card, count, length| {
+                add(
+                    card,
+                    weights[term] * bm25::saturation(count, length, average_length),
+                );
+            });
+            continue;
+        }
+        best.resize(library.slots(), 0.0);
+        for &term in terms {
+            library.postings(&asked.terms[term].text, |card, count, length| {
+                let best = &mut best[card as usize];
+                if *best == 0.0 {
+                    held.push(card);
+                }
+                *best = best.max(weights[term] * bm25::saturation(count, length, average_length));
+            });
+        }
+        for card in held.drain(..) {
+            add(card, std::mem::take(&mut best[card as usize]));
+        }
+    }
+    (scores, touched)
 }
 
 /// Ranks the cards for one phrasing; `None` when it holds no words.
@@ -422,25 +529,22 @@ fn rank_phrasing<L: Library>(
     let held = resolve(library, &mut asked, tuning);
     let cards = library.cards();
     let average_length = library.total_length() as f64 / cards as f64;
-    let idfs: Vec<f64> = held.iter().map(|&held| bm25::idf(cards, held)).collect();
+    let mut idfs: Vec<f64> = held.iter().map(|&held| bm25::idf(cards, held)).collect();
+    // A rare word for a common thing tells no more than the common one.
+    for (at, term) in asked.terms.iter().enumerate() {
+        if let Some(concept) = term.concept {
+            idfs[at] = idfs[at].min(idfs[asked.concepts[concept].term]);
+        }
+    }
     // A pasted prompt has hundreds of words; the rare ones say what it is about.
     let kept = heaviest(&asked, &held, &idfs, tuning.most_terms);
-    // Term after term, in the question's order: sums are the same wherever the postings come from.
-    let mut scores = vec![0.0_f64; library.slots()];
-    let mut touched: Vec<u32> = Vec::new();
-    for (at, term) in asked.terms.iter().enumerate() {
-        let weight = term.weight * idfs[at];
-        if !kept[at] || held[at] == 0 || weight <= 0.0 {
-            continue;
-        }
-        library.postings(&term.text, |card, count, length| {
-            let score = &mut scores[card as usize];
-            if *score == 0.0 {
-                touched.push(card);
-            }
-            *score += weight * bm25::saturation(count, length, average_length);
-        });
-    }
+    let weights: Vec<f64> = (0..asked.terms.len())
+        .map(|at| match kept[at] && held[at] > 0 {
+            true => asked.terms[at].weight * idfs[at],
+            false => 0.0,
+        })
+        .collect();
+    let (scores, mut touched) = score(library, &asked, &weights, average_length);
     if let Some(allowed) = allowed {
         touched.retain(|&card| allowed[card as usize]);
     }
@@ -464,6 +568,7 @@ fn rank_phrasing<L: Library>(
         bm25: scores,
         best_bm25: 0.0,
         best_embedding: 0.0,
+        best_passage: 0.0,
         candidates: Vec::new(),
         places: BTreeMap::new(),
         others: Vec::new(),
@@ -569,6 +674,7 @@ fn compare(card: u32, boost: f64, doc: &Doc<'_>, found: &mut Found, tuning: &Tun
     }
     found.best_bm25 = found.best_bm25.max(parts.bm25);
     found.best_embedding = found.best_embedding.max(parts.embedding);
+    found.best_passage = found.best_passage.max(parts.passage);
     found.places.insert(card, found.candidates.len());
     found.candidates.push(Candidate {
         card,

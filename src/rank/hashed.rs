@@ -16,7 +16,7 @@ use super::analyzer::{HashedMap, Runs};
 use super::bm25;
 use super::corpus::Doc;
 use super::query::Phrasing;
-use super::terms::{Asked, StemFilter};
+use super::terms::{Asked, How, StemFilter};
 use super::token::{self, Kind, Scratch};
 
 /// Number of buckets. With a thousand dimensions most of the gain is lost to collisions.
@@ -33,6 +33,8 @@ const LONGEST: usize = 64;
 const PART: f32 = 0.85;
 /// Weight of the single characters of a pair, as a share of the pair's idf.
 const CHARACTER: f32 = 0.4;
+/// Words that the shortest passage counts for: a title of two words is met by chance. A single word (a tag) is none.
+const SHORT_PASSAGE: u32 = 4;
 /// Weight of a card's features in its norm, as a share of the greatest idf.
 const FLAT: f64 = 0.5;
 
@@ -276,6 +278,16 @@ struct Met {
     features: u16,
     /// Tokens it counts for in a card's length.
     tokens: u16,
+    /// Those that are words or pairs.
+    words: u16,
+}
+
+/// What a stem in a card is in the question.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    slot: usize,
+    /// Hash of the question's stem, for pairs of stems; 0 where the question's word makes none.
+    stem: u64,
 }
 
 /// A question, to be held against the text of cards.
@@ -285,10 +297,12 @@ pub(crate) struct Question {
     flat: f64,
     slot_of: SlotTable,
     grams: GramTable,
-    slot_of_stem: HashedMap<usize>,
+    by_stem: HashedMap<Place>,
     filter: StemFilter,
     /// By hash of a stem: the number of the term, where it is asked for.
     term_of_stem: HashedMap<u32>,
+    /// Per term: the word of the question it stands for, and how well.
+    stands_for: Vec<Option<(usize, f64)>>,
     runs: Runs,
     met: Vec<Met>,
     uses: Vec<Use>,
@@ -300,6 +314,9 @@ pub(crate) struct Question {
     run_counts: Vec<u32>,
     term_counts: Vec<u32>,
     seen: Vec<u32>,
+    /// Per word of the question, while a passage is read: how well the passage meets it; and those it meets.
+    met_words: Vec<f64>,
+    met_in_passage: Vec<usize>,
     pair_weight: f64,
 }
 
@@ -314,6 +331,8 @@ pub(crate) struct Compared {
     pub length: u32,
     /// Terms of the question it holds, ascending, with how often.
     pub counts: Vec<(u32, u32)>,
+    /// Share of one passage's words that are the question's: the greatest of its passages.
+    pub passage: f64,
 }
 
 impl Question {
@@ -338,7 +357,7 @@ impl Question {
             flat: FLAT * bm25::idf(cards, 0),
             slot_of: SlotTable::new(),
             grams: GramTable::new(),
-            slot_of_stem: HashedMap::default(),
+            by_stem: HashedMap::default(),
             filter: StemFilter::new(std::iter::empty()),
             term_of_stem: HashedMap::default(),
             runs: Runs::default(),
@@ -348,20 +367,31 @@ impl Question {
             terms: Vec::new(),
             sums: Vec::new(),
             run_counts: Vec::new(),
+            stands_for: asked
+                .terms
+                .iter()
+                .map(|term| term.concept.map(|concept| (concept, term.similarity)))
+                .collect(),
             term_counts: vec![0; asked.terms.len()],
             seen: Vec::new(),
+            met_words: vec![0.0; asked.concepts.len()],
+            met_in_passage: Vec::new(),
             pair_weight,
         };
         let order = question.read(phrasing, asked, &idf_of);
         question.weigh(&order);
-        question.slot_of_stem = order.iter().flatten().copied().collect();
-        let slot_of_stem = &question.slot_of_stem;
+        let own = order.iter().flatten();
+        question.by_stem = own
+            .map(|&(stem, slot)| (stem, Place { slot, stem }))
+            .collect();
+        question.relate(asked);
+        let by_stem = &question.by_stem;
         question.filter = StemFilter::new(
             asked
                 .terms
                 .iter()
                 .zip(kept)
-                .filter(|(term, kept)| **kept || slot_of_stem.contains_key(&term.hash))
+                .filter(|(term, kept)| **kept || by_stem.contains_key(&term.hash))
                 .map(|(term, _)| term.text.as_str()),
         );
         question.term_of_stem = (0..)
@@ -370,6 +400,29 @@ impl Question {
             .map(|(at, term)| (term.hash, at))
             .collect();
         question
+    }
+
+    /// A synonym or translation falls into the bucket of the question's word.
+    fn relate(&mut self, asked: &Asked) {
+        for term in &asked.terms {
+            let (How::Synonym | How::Translation, Some(concept)) = (term.how, term.concept) else {
+                continue;
+            };
+            let source = &asked.terms[asked.concepts[concept].term];
+            let place = match source.how {
+                How::Pair => self
+                    .grams
+                    .get(number(source.text.as_bytes()))
+                    .map(|used| Place {
+                        slot: used.slot as usize,
+                        stem: 0,
+                    }),
+                _ => self.by_stem.get(&source.hash).copied(),
+            };
+            if let Some(place) = place {
+                self.by_stem.entry(term.hash).or_insert(place);
+            }
+        }
     }
 
     /// The slot of a feature of a word with this idf.
@@ -484,7 +537,7 @@ impl Question {
     /// Notes which of the question's buckets and terms a new run falls into.
     fn meet(&mut self, run: u32) {
         let mut features = 0_u16;
-        let mut tokens = 0;
+        let (mut tokens, mut words) = (0, 0);
         for (kind, word) in self.runs.tokens(run) {
             tokens += 1;
             let hash = if self.filter.may_hold(word) {
@@ -503,21 +556,23 @@ impl Question {
                 Kind::Pair => 3,
                 Kind::Whole => continue,
             });
+            words += 1;
             self.grams.shared(kind, word, &mut self.uses);
+            let place = self.by_stem.get(&hash).filter(|_| hash != 0);
+            if let Some(&Place { slot, .. }) = place {
+                self.uses.push(Use {
+                    slot: slot as u32,
+                    sign: self.slots[slot].sign,
+                });
+            }
             if kind == Kind::Word {
-                let slot = self.slot_of_stem.get(&hash).filter(|_| hash != 0);
-                if let Some(&slot) = slot {
-                    self.uses.push(Use {
-                        slot: slot as u32,
-                        sign: self.slots[slot].sign,
-                    });
-                }
-                self.stems.push(if slot.is_some() { hash } else { 0 });
+                self.stems.push(place.map_or(0, |place| place.stem));
             }
         }
         if let Some(met) = self.met.last_mut() {
             met.features = features;
             met.tokens = tokens;
+            met.words = words;
         }
         self.met.push(Met {
             uses: self.uses.len() as u32,
@@ -533,6 +588,7 @@ impl Question {
         let mut compared = Compared::default();
         let mut pairs = 0_u32;
         for text in card.texts() {
+            let mut words = 0;
             let mut recent = [0_u64; 2];
             token::runs(text, |text| {
                 let (number, _) = self.runs.number(text);
@@ -544,8 +600,18 @@ impl Question {
                     self.seen.push(number);
                 }
                 self.run_counts[run] += 1;
-                let (first, end) = (self.met[run].stems, self.met[run + 1].stems);
-                for &stem in &self.stems[first as usize..end as usize] {
+                let (met, next) = (self.met[run], self.met[run + 1]);
+                words += u32::from(met.words);
+                for &term in &self.terms[met.terms as usize..next.terms as usize] {
+                    if let Some((word, share)) = self.stands_for[term as usize] {
+                        let met = &mut self.met_words[word];
+                        if *met == 0.0 {
+                            self.met_in_passage.push(word);
+                        }
+                        *met = met.max(share);
+                    }
+                }
+                for &stem in &self.stems[met.stems as usize..next.stems as usize] {
                     pairs += 2;
                     if stem != 0 {
                         for before in recent {
@@ -562,6 +628,14 @@ impl Question {
                     recent = [recent[1], stem];
                 }
             });
+            let met_words = &mut self.met_words;
+            let met = self.met_in_passage.drain(..);
+            let met: f64 = met.map(|word| std::mem::take(&mut met_words[word])).sum();
+            if words > 1 {
+                compared.passage = compared
+                    .passage
+                    .max(met / f64::from(words.max(SHORT_PASSAGE)));
+            }
         }
         let mut features = 0.0;
         for run in self.seen.drain(..) {

@@ -2,7 +2,8 @@
 //!
 //! Cards are a [`Library`]: in memory ([`Corpus`]) or looked up in an index, with the same answers.
 //!
-//! The way of a question: its words become terms ([`token`], `terms`); words no card knows get stand-ins (`repair`);
+//! The way of a question: its words become terms ([`token`], `terms`); they are also asked for by other names (`lexicon`);
+//! words no card knows get stand-ins (`repair`);
 //! BM25 ([`bm25`]) selects candidates; a hashed embedding ([`hashed`]) compares the best of them; both are fused
 //! ([`fuse`]); a card without enough absolute evidence ([`abstain`]) is not an answer.
 //!
@@ -16,6 +17,7 @@ pub mod evaluate;
 mod explain;
 mod fuse;
 pub mod hashed;
+mod lexicon;
 mod library;
 pub mod perturb;
 mod query;

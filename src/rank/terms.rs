@@ -17,6 +17,10 @@ pub enum How {
     Pair,
     /// No card knows the query's word; a similar one stands in.
     Repaired,
+    /// Another word for the same thing.
+    Synonym,
+    /// The word of another language.
+    Translation,
 }
 
 impl How {
@@ -29,6 +33,8 @@ impl How {
             How::Whole => "whole",
             How::Pair => "pair",
             How::Repaired => "repaired",
+            How::Synonym => "synonym",
+            How::Translation => "translation",
         }
     }
 }
@@ -45,7 +51,7 @@ pub(crate) struct Term {
     /// The query's own word, folded, for explanations.
     pub word: String,
     pub how: How,
-    /// Similarity of a repaired term to the query's word, else 1.
+    /// What a card that holds it has of the query's word, 0 to 1: of a repaired term its similarity.
     pub similarity: f64,
 }
 
@@ -54,6 +60,8 @@ pub(crate) struct Term {
 pub(crate) struct Concept {
     pub weight: f64,
     pub kind: Kind,
+    /// The term that is the word itself; others may stand for it.
+    pub term: usize,
 }
 
 /// Greatest weight a word gains by repetition.
@@ -95,6 +103,33 @@ impl Asked {
         asked
     }
 
+    /// Adds a term that stands for the term at `of`, with this share of its weight.
+    pub(crate) fn stand_in(
+        &mut self,
+        of: usize,
+        stem: String,
+        how: How,
+        share: f64,
+        similarity: f64,
+    ) {
+        let source = &self.terms[of];
+        self.terms.push(Term {
+            hash: token::term_hash(&stem),
+            text: stem,
+            weight: source.weight * share,
+            concept: source.concept,
+            word: source.word.clone(),
+            how,
+            similarity,
+        });
+    }
+
+    /// Whether a stem is asked for already.
+    pub(crate) fn holds(&self, stem: &str) -> bool {
+        let hash = token::term_hash(stem);
+        self.terms.iter().any(|term| term.hash == hash)
+    }
+
     fn add(
         &mut self,
         by_hash: &mut HashedMap<usize>,
@@ -119,7 +154,11 @@ impl Asked {
             return;
         }
         let concept = (kind != Kind::Whole).then(|| {
-            self.concepts.push(Concept { weight, kind });
+            self.concepts.push(Concept {
+                weight,
+                kind,
+                term: self.terms.len(),
+            });
             self.concepts.len() - 1
         });
         let how = match kind {

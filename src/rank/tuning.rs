@@ -3,8 +3,10 @@
 /// Every number the ranking depends on. `Default` is what was chosen on the development sets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tuning {
-    /// Share of BM25 in the fused score; the rest is the embedding's.
+    /// Share of BM25 in the fused score.
     pub bm25_share: f64,
+    /// Share of the fullest passage in the fused score; the rest is the embedding's.
+    pub passage_share: f64,
     /// Weight of a pair of stems against a single stem.
     pub pair_weight: f32,
     /// The embedding divides by the card's length to this power.
@@ -21,12 +23,15 @@ pub struct Tuning {
     pub weak: f64,
     /// Most terms of one phrasing that are looked up.
     pub most_terms: usize,
+    /// Most words of a phrasing that is also asked in other words; a longer one has words enough.
+    pub most_related: usize,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
         Tuning {
-            bm25_share: 0.71,
+            bm25_share: 0.67,
+            passage_share: 0.06,
             pair_weight: 2.5,
             norm_power: 1.0,
             candidates: 50,
@@ -35,6 +40,7 @@ impl Default for Tuning {
             company: 0.1,
             weak: 0.7,
             most_terms: 48,
+            most_related: 24,
         }
     }
 }

@@ -1,0 +1,159 @@
+//! Other words for the words of a question: what developers say for the same thing, and what a Chinese or German word
+//! is called in English.
+//!
+//! The list is fixed and was written for this project from general knowledge; nothing is learned from a store. A related
+//! word counts for less than the word itself, and never more than the word would (see `fuse`).
+
+use super::terms::{How, StemFilter};
+use super::token;
+
+/// Lines of words, see the comment at its top.
+const LEXICON: &str = include_str!("lexicon.txt");
+
+/// Between a translation and its English words.
+const TRANSLATED: char = '=';
+
+/// What a synonym is worth, of the word itself.
+pub(crate) const SYNONYM: f64 = 0.5;
+/// What a translation is worth.
+pub(crate) const TRANSLATION: f64 = 0.7;
+
+/// A term that means about the same as one that was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Related {
+    /// Position of the stem asked for.
+    pub of: usize,
+    pub stem: String,
+    /// [`How::Synonym`] or [`How::Translation`].
+    pub how: How,
+}
+
+/// Terms related to `stems`, in their order, each pair once.
+pub(crate) fn related(stems: &[&str]) -> Vec<Related> {
+    let filter = StemFilter::new(stems.iter().copied());
+    let mut found: Vec<Related> = Vec::new();
+    for line in LEXICON.lines().filter(|line| !line.starts_with('#')) {
+        let (foreign, english) = match line.split_once(TRANSLATED) {
+            Some((foreign, english)) => (Some(foreign.trim()), english),
+            None => (None, line),
+        };
+        let words = || foreign.into_iter().chain(english.split_whitespace());
+        for (place, word) in words().enumerate() {
+            // Few words of the list begin like one of the question; only those need stemming, which is slow.
+            if !filter.may_hold(in_cards(word)) {
+                continue;
+            }
+            let own = term(word);
+            let Some(of) = stems.iter().position(|stem| *stem == own) else {
+                continue;
+            };
+            for (other_place, other) in words().enumerate() {
+                // Of a translation, the English words stand for the foreign one, not for each other.
+                let is_pair = foreign.is_none() || place == 0 || other_place == 0;
+                let stem = term(other);
+                if !is_pair || stem == own {
+                    continue;
+                }
+                let how = match foreign {
+                    Some(_) => How::Translation,
+                    None => How::Synonym,
+                };
+                if !found.iter().any(|one| one.of == of && one.stem == stem) {
+                    found.push(Related {
+                        of,
+                        stem: stem.into_owned(),
+                        how,
+                    });
+                }
+            }
+        }
+    }
+    found.sort_by_key(|one| one.of);
+    found
+}
+
+/// The token of a card that tells of a word: of a script without spaces, its last two characters.
+fn in_cards(word: &str) -> &str {
+    match word.char_indices().rev().nth(1) {
+        Some((at, _)) if word.starts_with(token::is_unspaced) => &word[at..],
+        _ => word,
+    }
+}
+
+fn term(word: &str) -> std::borrow::Cow<'_, str> {
+    token::stem(in_cards(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rank::token::{Kind, Scratch};
+    use std::collections::HashSet;
+
+    fn stems_of(word: &str) -> Vec<(How, String)> {
+        let stem = token::stem(word);
+        let found = related(&[stem.as_ref()]);
+        found.into_iter().map(|one| (one.how, one.stem)).collect()
+    }
+
+    #[test]
+    fn every_line_can_be_met() {
+        let mut seen = HashSet::new();
+        let mut wrong: Vec<&str> = Vec::new();
+        for line in LEXICON.lines() {
+            if line.starts_with('#') || line.is_empty() {
+                continue;
+            }
+            let words: Vec<&str> = line
+                .split_whitespace()
+                .filter(|word| *word != "=")
+                .collect();
+            // Two words with one stem are the same word.
+            let mut stems: Vec<_> = words.iter().map(|word| term(word)).collect();
+            stems.sort();
+            let repeats = stems.windows(2).any(|pair| pair[0] == pair[1]);
+            if words.len() < 2 || repeats || !seen.insert(stems) {
+                wrong.push(line);
+            }
+            for word in words {
+                // The tokenizer must make the same of it, and not take it for a stop word.
+                let mut tokens = Vec::new();
+                token::runs(word, |run| {
+                    token::tokens_of_run(run, &mut Scratch::default(), |kind, token| {
+                        if kind != Kind::Whole {
+                            tokens.push(token.to_owned());
+                        }
+                    });
+                });
+                if tokens.last().map(String::as_str) != Some(in_cards(word)) {
+                    wrong.push(line);
+                }
+            }
+        }
+        assert_eq!(wrong, [""; 0]);
+        assert!(seen.len() > 1000);
+    }
+
+    #[test]
+    fn synonyms_go_both_ways_and_are_not_chained() {
+        let has = |word: &str, how: How, other: &str| {
+            stems_of(word).contains(&(how, token::stem(other).into_owned()))
+        };
+        assert!(has("directory", How::Synonym, "folder"));
+        assert!(has("folder", How::Synonym, "directory"));
+        assert!(has("deleting", How::Synonym, "removed"));
+        assert!(has("文件", How::Translation, "file"));
+        assert!(has("file", How::Translation, "文件"));
+        // Of a longer word its last two characters tell.
+        assert!(has("据库", How::Translation, "database"));
+        assert!(has("database", How::Translation, "据库"));
+        assert!(has("verzeichnis", How::Translation, "directory"));
+        // `search find look` and `resolve fix` must not make a search a repair.
+        assert!(!has("search", How::Synonym, "repair"));
+        // Two English words on one line of a translation do not become synonyms by it.
+        assert!(!has("setting", How::Translation, "set"));
+        assert_eq!(stems_of("postgresql").len(), 3);
+        assert_eq!(related(&["blorf", "the"]), []);
+        assert_eq!(related(&[]), []);
+    }
+}
