@@ -4,14 +4,16 @@
 //! The list is fixed and was written for this project from general knowledge; nothing is learned from a store. A related
 //! word counts for less than the word itself, and never more than the word would (see `fuse`).
 
-use super::terms::{How, StemFilter};
+use memchr::memmem;
+
+use super::terms::How;
 use super::token;
 
 /// Lines of words, see the comment at its top.
 const LEXICON: &str = include_str!("lexicon.txt");
 
 /// Between a translation and its English words.
-const TRANSLATED: char = '=';
+const TRANSLATED: &str = " = ";
 
 /// What a synonym is worth, of the word itself.
 pub(crate) const SYNONYM: f64 = 0.5;
@@ -30,35 +32,23 @@ pub(crate) struct Related {
 
 /// Terms related to `stems`, in their order, each pair once.
 pub(crate) fn related(stems: &[&str]) -> Vec<Related> {
-    let filter = StemFilter::new(stems.iter().copied());
     let mut found: Vec<Related> = Vec::new();
-    for line in LEXICON.lines().filter(|line| !line.starts_with('#')) {
-        let (foreign, english) = match line.split_once(TRANSLATED) {
-            Some((foreign, english)) => (Some(foreign.trim()), english),
-            None => (None, line),
-        };
-        let words = || foreign.into_iter().chain(english.split_whitespace());
-        for (place, word) in words().enumerate() {
-            // Few words of the list begin like one of the question; only those need stemming, which is slow.
-            if !filter.may_hold(in_cards(word)) {
-                continue;
-            }
-            let own = term(word);
-            let Some(of) = stems.iter().position(|stem| *stem == own) else {
-                continue;
+    for (of, own) in stems.iter().enumerate() {
+        let first = found.len();
+        for (line, word) in lines_with(own) {
+            let (foreign, english) = match line.split_once(TRANSLATED) {
+                Some((foreign, english)) => (Some(foreign), english),
+                None => (None, line),
             };
-            for (other_place, other) in words().enumerate() {
+            let how = match foreign {
+                Some(_) => How::Translation,
+                None => How::Synonym,
+            };
+            for other in foreign.into_iter().chain(english.split(' ')) {
                 // Of a translation, the English words stand for the foreign one, not for each other.
-                let is_pair = foreign.is_none() || place == 0 || other_place == 0;
+                let is_pair = foreign.is_none_or(|foreign| foreign == word || foreign == other);
                 let stem = term(other);
-                if !is_pair || stem == own {
-                    continue;
-                }
-                let how = match foreign {
-                    Some(_) => How::Translation,
-                    None => How::Synonym,
-                };
-                if !found.iter().any(|one| one.of == of && one.stem == stem) {
+                if is_pair && stem != *own && !found[first..].iter().any(|one| one.stem == stem) {
                     found.push(Related {
                         of,
                         stem: stem.into_owned(),
@@ -68,12 +58,40 @@ pub(crate) fn related(stems: &[&str]) -> Vec<Related> {
             }
         }
     }
-    found.sort_by_key(|one| one.of);
     found
+}
+
+/// The lines that hold a word with this stem, and the word.
+fn lines_with(stem: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    // A stem differs from its word in at most the last two letters: words that begin otherwise need no stemming, which
+    // is slow. Of a script without spaces the stem is the end of the word.
+    let is_unspaced = stem.starts_with(token::is_unspaced);
+    let begins = match stem.len() {
+        length if is_unspaced || length <= 2 => length,
+        length => (length - 2).max(2),
+    };
+    let whole = LEXICON.len();
+    memmem::find_iter(LEXICON.as_bytes(), &stem.as_bytes()[..begins]).filter_map(move |at| {
+        let before = LEXICON[..at].rfind([' ', '\n']).map_or(0, |at| at + 1);
+        let after = LEXICON[at..]
+            .find([' ', '\n'])
+            .map_or(whole, |end| at + end);
+        let word = &LEXICON[before..after];
+        if (before != at && !is_unspaced) || term(word) != stem {
+            return None;
+        }
+        let start = LEXICON[..at].rfind('\n').map_or(0, |at| at + 1);
+        let end = LEXICON[at..].find('\n').map_or(whole, |end| at + end);
+        let line = &LEXICON[start..end];
+        (!line.starts_with('#')).then_some((line, word))
+    })
 }
 
 /// The token of a card that tells of a word: of a script without spaces, its last two characters.
 fn in_cards(word: &str) -> &str {
+    if word.is_ascii() {
+        return word;
+    }
     match word.char_indices().rev().nth(1) {
         Some((at, _)) if word.starts_with(token::is_unspaced) => &word[at..],
         _ => word,
@@ -125,7 +143,9 @@ mod tests {
                         }
                     });
                 });
-                if tokens.last().map(String::as_str) != Some(in_cards(word)) {
+                if tokens.last().map(String::as_str) != Some(in_cards(word))
+                    || stems_of(in_cards(word)).is_empty()
+                {
                     wrong.push(line);
                 }
             }
