@@ -100,7 +100,7 @@ impl Ctx {
     /// Read the surroundings.
     ///
     /// # Errors
-    /// When the working directory is gone or `SELF_LEARNING_NOW` is no time.
+    /// When the working directory is gone or a variable does not hold what it should.
     pub fn from_environment() -> Result<Ctx> {
         let variable = |name: &str| env_text(name).filter(|text| !text.is_empty());
         let now = match variable("SELF_LEARNING_NOW") {
@@ -148,9 +148,27 @@ impl Ctx {
         let width = variable("COLUMNS")
             .and_then(|text| text.parse().ok())
             .unwrap_or(100);
-        let lock_wait = variable("SELF_LEARNING_LOCK_WAIT_MS")
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(5_000);
+        let number = |name: &str, what: &str, hint: &str| -> Result<Option<u64>> {
+            let wrong =
+                |text: &String| Error::usage(format!("{name} is no {what}: `{text}`")).hint(hint);
+            variable(name)
+                .map(|text| text.parse().map_err(|_| wrong(&text)))
+                .transpose()
+        };
+        let lock_wait = number(
+            "SELF_LEARNING_LOCK_WAIT_MS",
+            "number of milliseconds",
+            "unset it, or write it like 5000",
+        )?
+        .unwrap_or(5_000);
+        let index_from = match variable("SELF_LEARNING_INDEX").as_deref() {
+            Some("off") => None,
+            _ => Some(number(
+                "SELF_LEARNING_INDEX",
+                "number of bytes",
+                "unset it, write it like 65536, or turn the index off: SELF_LEARNING_INDEX=off",
+            )?),
+        };
         Ok(Ctx {
             now,
             store: store_below(&places.root, &user),
@@ -169,11 +187,7 @@ impl Ctx {
             color: stdout_terminal && !plain,
             agent: agent_markers(),
             lock_wait: Duration::from_millis(lock_wait),
-            index_from: match variable("SELF_LEARNING_INDEX").as_deref() {
-                Some("off") => None,
-                Some(text) => Some(text.parse().ok()),
-                None => Some(None),
-            },
+            index_from,
         })
     }
 

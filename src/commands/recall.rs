@@ -472,6 +472,7 @@ pub fn explanation(hit: &Hit) -> Value {
         "embedding": rounded(hit.parts.embedding),
         "coverage": rounded(hit.parts.coverage),
         "cosine": rounded(hit.parts.cosine),
+        "passage": rounded(hit.parts.passage),
         "boost": rounded(hit.parts.boost),
         "terms": terms,
     })

@@ -11,7 +11,7 @@ use super::lexicon;
 use super::library::Library;
 use super::query::{self, Phrasing, Query};
 use super::repair;
-use super::terms::{Asked, How, Term};
+use super::terms::{Asked, How};
 use super::token::{self, Kind, Scratch};
 use super::tuning::Tuning;
 
@@ -363,20 +363,10 @@ fn allowed<L: Library>(library: &L, query: &Query) -> Option<Vec<bool>> {
     Some(allowed)
 }
 
-/// How many cards hold each term.
-fn holders<L: Library>(library: &L, terms: &[Term]) -> Vec<usize> {
-    let texts: Vec<&str> = terms.iter().map(|term| term.text.as_str()).collect();
-    library.expect(&texts);
-    texts.iter().map(|term| library.holders(term)).collect()
-}
-
 /// Adds other words for the question's words, and similar known terms for words no card holds. Returns how many cards
 /// hold each term.
 fn resolve<L: Library>(library: &L, asked: &mut Asked, tuning: &Tuning) -> Vec<usize> {
-    let mut held = holders(library, &asked.terms);
-    if asked.concepts.len() <= tuning.most_related {
-        relate(library, asked, &mut held);
-    }
+    let mut held = look_up(library, asked, tuning);
     let mut known = vec![false; asked.concepts.len()];
     for (term, &held) in asked.terms.iter().zip(&held) {
         if let Some(concept) = term.concept {
@@ -430,17 +420,23 @@ fn resolve<L: Library>(library: &L, asked: &mut Asked, tuning: &Tuning) -> Vec<u
     held
 }
 
-/// Adds synonyms and translations that cards hold.
-fn relate<L: Library>(library: &L, asked: &mut Asked, held: &mut Vec<usize>) {
+/// Adds synonyms and translations that cards hold. Returns how many cards hold each term.
+fn look_up<L: Library>(library: &L, asked: &mut Asked, tuning: &Tuning) -> Vec<usize> {
     let words: Vec<usize> = asked.concepts.iter().map(|concept| concept.term).collect();
-    let stems: Vec<&str> = words
+    let related = if words.len() <= tuning.most_related {
+        let stem = |&at: &usize| asked.terms[at].text.as_str();
+        lexicon::related(&words.iter().map(stem).collect::<Vec<_>>())
+    } else {
+        Vec::new()
+    };
+    let own = asked.terms.iter().map(|term| term.text.as_str());
+    let others = related.iter().map(|one| one.stem.as_str());
+    library.expect(&own.chain(others).collect::<Vec<_>>());
+    let mut held: Vec<usize> = asked
+        .terms
         .iter()
-        .map(|&at| asked.terms[at].text.as_str())
+        .map(|term| library.holders(&term.text))
         .collect();
-    let mut related = lexicon::related(&stems);
-    related.retain(|one| !asked.holds(&one.stem));
-    let expected: Vec<&str> = related.iter().map(|one| one.stem.as_str()).collect();
-    library.expect(&expected);
     for one in related {
         let holders = library.holders(&one.stem);
         // One term may be related to several of the question's words: it stands for the first.
@@ -453,6 +449,7 @@ fn relate<L: Library>(library: &L, asked: &mut Asked, held: &mut Vec<usize>) {
             asked.stand_in(words[one.of], one.stem, one.how, share, share);
         }
     }
+    held
 }
 
 /// BM25 of every card that holds a term, by card, and those cards. Of the terms that stand for one word the best counts:

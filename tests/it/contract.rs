@@ -1142,3 +1142,23 @@ fn a_clock_that_is_set_to_nonsense_is_a_usage_error() {
         "error: SELF_LEARNING_NOW is no time: `tomorrow`\nhint: unset it, or write it like 2026-01-31T12:00:00Z\n"
     );
 }
+
+#[test]
+fn variables_that_hold_nonsense_are_usage_errors() {
+    for (name, error) in [
+        (
+            "SELF_LEARNING_INDEX",
+            "error: SELF_LEARNING_INDEX is no number of bytes: `of`\n\
+             hint: unset it, write it like 65536, or turn the index off: SELF_LEARNING_INDEX=off\n",
+        ),
+        (
+            "SELF_LEARNING_LOCK_WAIT_MS",
+            "error: SELF_LEARNING_LOCK_WAIT_MS is no number of milliseconds: `of`\n\
+             hint: unset it, or write it like 5000\n",
+        ),
+    ] {
+        let mut sandbox = Sandbox::new();
+        sandbox.env(name, "of");
+        assert_eq!(sandbox.run(&["list"]).code(2).stderr, error);
+    }
+}

@@ -112,6 +112,140 @@ fn each_way_of_asking_finds_its_card_first() {
     }
 }
 
+/// Cards of one text each.
+fn plain<'a>(cards: &[(&'a str, &'a str)]) -> Vec<Doc<'a>> {
+    cards
+        .iter()
+        .map(|&(id, text)| Doc::new(id, vec![Passage::new(Field::Title, text)]))
+        .collect()
+}
+
+#[test]
+fn other_words_for_the_same_thing_find_the_card() {
+    let docs = plain(&[
+        ("files", "Delete a directory tree safely"),
+        ("errors", "Retry after an exception with backoff"),
+        ("links", "Quote addresses of web pages in tickets"),
+        ("zh", "服务器连接超时的处理"),
+        ("none", "Water the plants on Fridays"),
+    ]);
+    let all = Options {
+        keep_unlikely: true,
+        ..Options::default()
+    };
+    for (question, id, how) in [
+        ("remove a folder", "files", How::Synonym),
+        ("erasing dirs", "files", How::Synonym),
+        ("failure", "errors", How::Synonym),
+        ("Verzeichnis löschen", "files", How::Translation),
+        ("删除目录", "files", How::Translation),
+        ("server timeout", "zh", How::Translation),
+    ] {
+        let hits = rank(&docs, &Query::new(question), &all).hits;
+        let first = hits.first().map(|hit| hit.id.as_str());
+        assert_eq!(first, Some(id), "{question}");
+        let matched = &hits[0].matched;
+        assert!(
+            matched.iter().all(|one| one.how == how),
+            "{question}: {matched:?}"
+        );
+        // The cosine, too, knows that the words are the same.
+        assert!(hits[0].parts.cosine > 0.0, "{question}");
+    }
+    // The word itself is worth more than another word for it.
+    let docs = plain(&[
+        ("other", "Erase the cache of the compiler"),
+        ("own", "Delete the cache of the compiler"),
+        ("both", "Delete or erase the cache of compilers"),
+    ]);
+    let hits = rank(&docs, &Query::new("delete"), &all).hits;
+    let bm25 = |id: &str| {
+        let hit = hits
+            .iter()
+            .find(|hit| hit.id == id)
+            .expect("every card is found");
+        assert_eq!(hit.matched.len(), 1, "{:?}", hit.matched);
+        assert!((hit.matched[0].weight - hit.parts.bm25).abs() < 1e-9);
+        hit.parts.bm25
+    };
+    assert_eq!(hits[0].id, "own");
+    assert!(bm25("other") < 0.6 * bm25("own"));
+    // A card that names a thing twice is not twice as much about it.
+    assert!(bm25("both") <= bm25("own"));
+}
+
+#[test]
+fn a_question_in_many_words_is_not_asked_in_others() {
+    let docs = plain(&[
+        ("folder", "Remove the folder"),
+        ("noise", "Bread and butter"),
+    ]);
+    let all = Options {
+        keep_unlikely: true,
+        ..Options::default()
+    };
+    let filler = |words: usize| {
+        let words: Vec<String> = (0..words).map(|number| format!("zq{number}x")).collect();
+        format!("delete {}", words.join(" "))
+    };
+    assert_eq!(ids(&docs, &Query::new(filler(23)), &all), ["folder"]);
+    assert!(ids(&docs, &Query::new(filler(24)), &all).is_empty());
+    let mut own_words = all.clone();
+    own_words.tuning.most_related = 0;
+    assert!(ids(&docs, &Query::new("delete"), &own_words).is_empty());
+}
+
+#[test]
+fn a_passage_that_the_question_fills_is_evidence() {
+    let passages = |texts: &[&'static str]| -> Vec<Passage<'static>> {
+        texts
+            .iter()
+            .map(|text| Passage::new(Field::Step, *text))
+            .collect()
+    };
+    let docs = [
+        Doc::new(
+            "apart",
+            passages(&[
+                "Rotate one of the seven keys every other spring",
+                "Sign all tokens with it, then deploy",
+            ]),
+        ),
+        Doc::new(
+            "together",
+            passages(&[
+                "Sign tokens, rotate keys",
+                "In every other spring, then with all of the seven of one deploy",
+            ]),
+        ),
+        Doc::new(
+            "tag",
+            passages(&["tokens", "Bring umbrellas to the rainy harbour festival"]),
+        ),
+    ];
+    let all = Options {
+        keep_unlikely: true,
+        ..Options::default()
+    };
+    let hits = rank(&docs, &Query::new("rotate keys, sign tokens"), &all).hits;
+    let passage = |id: &str| {
+        hits.iter()
+            .find(|hit| hit.id == id)
+            .map(|hit| hit.parts.passage)
+    };
+    assert_eq!(hits[0].id, "together");
+    assert_eq!(passage("together"), Some(1.0));
+    assert!(passage("apart") <= Some(0.5));
+    // A single word, as of a tag, is no passage.
+    assert_eq!(passage("tag"), Some(0.0));
+    let confidence = |id: &str| {
+        hits.iter()
+            .find(|hit| hit.id == id)
+            .map(|hit| hit.confidence)
+    };
+    assert!(confidence("together") > confidence("apart"));
+}
+
 #[test]
 fn nothing_matches_names_of_keys_or_json() {
     let docs = [
