@@ -12,7 +12,10 @@
 //! the card's passages, and .4 over the number of words for a question met in full; *pairs*: share of the question's words
 //! that are character pairs, half of which straddle two words and rarely match; *cards*: the best of many cards agrees
 //! with anything by chance. No more than a thousand count: so far the power was measured, and in stores of 4,000 to 99,000
-//! cards far-off questions were not answered more often. Synonyms, translations and stand-ins count by what they are worth.
+//! cards far-off questions were not answered more often. Synonyms,
+//! translations and stand-ins count by what they are worth (in the cosine, synonyms and translations as the word itself).
+//!
+//! For one of several sentences the odds are divided by their number: one of many agrees by chance (Bonferroni).
 //!
 //! The exponents began as those of a logistic regression over development sets, each left out once, rounded; those of
 //! *words* and *passage*, and the constant, were set with all of them in view.
@@ -31,6 +34,7 @@ pub(crate) struct Evidence {
     total: f64,
     pairs: f64,
     cards: f64,
+    chances: f64,
 }
 
 /// Logarithm of the odds of a perfect agreement on one word.
@@ -51,8 +55,14 @@ const MOST_CARDS: f64 = 1000.0;
 const MOST_WORDS: f64 = 8.0;
 
 impl Evidence {
-    /// `idfs` and `kept` are per term of `asked`.
-    pub(crate) fn new(asked: &Asked, idfs: &[f64], kept: &[bool], cards: usize) -> Self {
+    /// `idfs` and `kept` are per term of `asked`; `chances` is the number of sentences of which this is one.
+    pub(crate) fn new(
+        asked: &Asked,
+        idfs: &[f64],
+        kept: &[bool],
+        cards: usize,
+        chances: usize,
+    ) -> Self {
         let mut mass = vec![0.0_f64; asked.concepts.len()];
         let unknown = bm25::idf(cards, 0);
         let (mut used, mut pairs) = (0.0_f64, 0.0_f64);
@@ -83,17 +93,13 @@ impl Evidence {
                 mass[concept] = term.similarity * term.weight * idfs[at] + unsure;
             }
         }
-        let stands_for = asked
-            .terms
-            .iter()
-            .map(|term| term.concept.map(|concept| (concept, term.similarity)))
-            .collect();
         Evidence {
-            stands_for,
+            stands_for: asked.stands_for(),
             total: mass.iter().sum(),
             mass,
             pairs: if used > 0.0 { pairs / used } else { 0.0 },
             cards: cards as f64,
+            chances: chances as f64,
         }
     }
 
@@ -140,7 +146,8 @@ impl Evidence {
             * words.powf(WORDS_POWER)
             * passage.powf(PASSAGE_POWER)
             * (PAIRS * self.pairs).exp()
-            * self.cards.min(MOST_CARDS).powf(CARDS_POWER);
+            * self.cards.min(MOST_CARDS).powf(CARDS_POWER)
+            / self.chances;
         odds / (1.0 + odds)
     }
 }

@@ -1,6 +1,7 @@
 //! Why a card is not among the answers.
 
 use super::fuse::{Hit, Options, search};
+use super::lexicon;
 use super::library::Library;
 use super::query::Query;
 use super::token::{self, Kind, Scratch};
@@ -101,9 +102,16 @@ pub fn why_not<L: Library>(
                 .collect()
         })
         .unwrap_or_default();
-    let missing = stems(asked)
+    let words = stems(asked);
+    // A term stands for one word of the question only: of two words for the same thing the other is not missing either.
+    let asked_in_others = words.len() <= options.tuning.most_related;
+    let holds_other = |stem: &str| {
+        let others = lexicon::related(&[stem]);
+        asked_in_others && others.iter().any(|other| holds(&other.stem))
+    };
+    let missing = words
         .into_iter()
-        .filter(|(word, stem)| !holds(stem) && !matched.contains(word))
+        .filter(|(word, stem)| !holds(stem) && !matched.contains(word) && !holds_other(stem))
         .map(|(word, _)| word)
         .collect();
     let place = all

@@ -1,16 +1,16 @@
 //! Puts the parts together: candidates by BM25, embedding over the best of them, one order, an answer or none.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BinaryHeap, HashSet};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 
 use super::abstain::Evidence;
 use super::bm25;
 use super::corpus::{BOOST_RANGE, Corpus, Doc};
 use super::hashed::{Compared, Question};
-use super::lexicon;
+use super::lexicon::{self, Related};
 use super::library::Library;
 use super::query::{self, Phrasing, Query};
-use super::repair;
+use super::repair::{self, StandIn};
 use super::terms::{Asked, How};
 use super::token::{self, Kind, Scratch};
 use super::tuning::Tuning;
@@ -119,13 +119,35 @@ pub fn search<L: Library>(library: &L, query: &Query, options: &Options) -> Rank
         return none(Reason::NoCards);
     }
     let allowed = allowed(library, query);
-    let mut found: Vec<Found> = query
-        .phrasings
-        .iter()
-        .filter_map(|phrasing| rank_phrasing(library, phrasing, allowed.as_deref(), options))
-        .collect();
+    let mut repairs = Repairs::default();
+    let mut found: Vec<Found> = Vec::new();
+    for phrasing in &query.phrasings {
+        // Each by itself: their order changes nothing.
+        repairs = Repairs::default();
+        let whole = rank_phrasing(
+            library,
+            phrasing,
+            1,
+            allowed.as_deref(),
+            &mut repairs,
+            options,
+        );
+        found.extend(whole);
+    }
     if found.is_empty() {
         return none(Reason::NoWords);
+    }
+    let share = 1.0 / query.phrasings.len() as f64;
+    found.iter_mut().for_each(|found| found.share = share);
+    if let [phrasing] = &query.phrasings[..] {
+        let sentences = sentences(phrasing, &found[0].asked, &options.tuning);
+        let chances = sentences.len();
+        for sentence in &sentences {
+            let allowed = allowed.as_deref();
+            let part = rank_phrasing(library, sentence, chances, allowed, &mut repairs, options);
+            found.extend(part);
+        }
+        share_by_confidence(&mut found);
     }
     let mut cards: BTreeMap<u32, f64> = BTreeMap::new();
     for found in &found {
@@ -135,10 +157,9 @@ pub fn search<L: Library>(library: &L, query: &Query, options: &Options) -> Rank
     if cards.is_empty() {
         return none(Reason::NoMatch);
     }
-    let share = 1.0 / query.phrasings.len() as f64;
     let mut merged: Vec<Merged> = cards
         .into_iter()
-        .map(|(card, boost)| merge(card, boost, &found, share, options))
+        .map(|(card, boost)| merge(card, boost, &found, options))
         .collect();
     if !options.keep_unlikely {
         let best = merged.iter().map(|one| one.confidence).fold(0.0, f64::max);
@@ -164,6 +185,36 @@ pub fn search<L: Library>(library: &L, query: &Query, options: &Options) -> Rank
     }
 }
 
+/// The sentences of a question that is long enough to have company in it, short enough to be typed, and not one sentence.
+fn sentences(phrasing: &Phrasing, asked: &Asked, tuning: &Tuning) -> Vec<Phrasing> {
+    let (least, most) = tuning.split;
+    if !(least..=most).contains(&asked.concepts.len()) {
+        return Vec::new();
+    }
+    let mut sentences = phrasing.sentences();
+    // One word is no sentence.
+    sentences.retain(|sentence| Asked::new(sentence).concepts.len() > 1);
+    if sentences.len() < 2 || sentences.len() > tuning.most_sentences {
+        return Vec::new();
+    }
+    sentences
+}
+
+/// Weighs the whole question and its sentences by how sure each is of its best card: the sentence that is the question
+/// decides the order, not those that keep it company.
+fn share_by_confidence(found: &mut [Found]) {
+    let sure = |found: &Found| {
+        let of = found.candidates.iter().map(|one| one.confidence);
+        of.fold(0.0, f64::max).powi(3)
+    };
+    let total: f64 = found.iter().map(sure).sum();
+    if total > 0.0 {
+        for found in found {
+            found.share = sure(found) / total;
+        }
+    }
+}
+
 /// A card that was held against one phrasing.
 struct Candidate {
     card: u32,
@@ -175,6 +226,8 @@ struct Candidate {
 
 /// What one phrasing found.
 struct Found {
+    /// Its share of the score.
+    share: f64,
     asked: Asked,
     idfs: Vec<f64>,
     average_length: f64,
@@ -217,14 +270,13 @@ impl Found {
     /// The terms a card and the question share, heaviest first.
     fn matched(&self, compared: &Compared) -> Vec<Match> {
         // Of the terms that stand for one word, the one that counted.
-        let mut best: BTreeMap<(Option<usize>, usize), (usize, f64)> = BTreeMap::new();
+        let mut best: BTreeMap<Result<usize, usize>, (usize, f64)> = BTreeMap::new();
         for &(at, count) in &compared.counts {
             let at = at as usize;
             let term = &self.asked.terms[at];
             let saturation = bm25::saturation(count, compared.length, self.average_length);
             let weight = term.weight * self.idfs[at] * saturation;
-            let word = (term.concept, term.concept.map_or(at, |_| 0));
-            let counted = best.entry(word).or_insert((at, weight));
+            let counted = best.entry(term.concept.ok_or(at)).or_insert((at, weight));
             if weight > counted.1 {
                 *counted = (at, weight);
             }
@@ -265,7 +317,7 @@ struct Merged {
     phrasing: usize,
 }
 
-fn merge(card: u32, boost: f64, found: &[Found], share: f64, options: &Options) -> Merged {
+fn merge(card: u32, boost: f64, found: &[Found], options: &Options) -> Merged {
     let mut merged = Merged {
         card,
         boost,
@@ -284,7 +336,7 @@ fn merge(card: u32, boost: f64, found: &[Found], share: f64, options: &Options) 
             candidate.map_or(0.0, |candidate| of_best(part(&candidate.parts), best))
         };
         let tuning = &options.tuning;
-        merged.score += share
+        merged.score += found.share
             * boost
             * (tuning.bm25_share * of_best(own, found.best_bm25)
                 + tuning.passage_share * of_candidate(|parts| parts.passage, found.best_passage)
@@ -365,7 +417,12 @@ fn allowed<L: Library>(library: &L, query: &Query) -> Option<Vec<bool>> {
 
 /// Adds other words for the question's words, and similar known terms for words no card holds. Returns how many cards
 /// hold each term.
-fn resolve<L: Library>(library: &L, asked: &mut Asked, tuning: &Tuning) -> Vec<usize> {
+fn resolve<L: Library>(
+    library: &L,
+    asked: &mut Asked,
+    repairs: &mut Repairs,
+    tuning: &Tuning,
+) -> Vec<usize> {
     let mut held = look_up(library, asked, tuning);
     let mut known = vec![false; asked.concepts.len()];
     for (term, &held) in asked.terms.iter().zip(&held) {
@@ -391,15 +448,14 @@ fn resolve<L: Library>(library: &L, asked: &mut Asked, tuning: &Tuning) -> Vec<u
                     >= 3
         })
         .collect();
-    // A long text is pasted, not typed: its unknown words are names, not typing errors.
-    if unknown.is_empty() || unknown.len() > repair::MOST_WORDS || tuning.repair_weight == 0.0 {
+    if tuning.repair_weight == 0.0 {
         return held;
     }
     let words: Vec<&str> = unknown
         .iter()
         .map(|&at| asked.terms[at].word.as_str())
         .collect();
-    let stand_ins = repair::stand_ins(library, &words);
+    let stand_ins = repairs.look_up(library, &words);
     for (at, stand_ins) in unknown.into_iter().zip(stand_ins) {
         if let Some(best) = stand_ins
             .first()
@@ -420,15 +476,41 @@ fn resolve<L: Library>(library: &L, asked: &mut Asked, tuning: &Tuning) -> Vec<u
     held
 }
 
+/// Stand-ins that were looked for, by word: that is a walk over all terms, so a sentence does not ask again for what the
+/// whole question has asked.
+#[derive(Default)]
+struct Repairs(HashMap<String, Vec<StandIn>>);
+
+impl Repairs {
+    fn look_up<L: Library>(&mut self, library: &L, words: &[&str]) -> Vec<Vec<StandIn>> {
+        let new: Vec<&str> = words
+            .iter()
+            .copied()
+            .filter(|word| !self.0.contains_key(*word))
+            .collect();
+        // A long text is pasted, not typed: its unknown words are names, not typing errors.
+        let found = match new.len() {
+            0 => Vec::new(),
+            1..=repair::MOST_WORDS => repair::stand_ins(library, &new),
+            _ => vec![Vec::new(); new.len()],
+        };
+        self.0.extend(new.into_iter().map(str::to_owned).zip(found));
+        words.iter().map(|word| self.0[*word].clone()).collect()
+    }
+}
+
 /// Adds synonyms and translations that cards hold. Returns how many cards hold each term.
 fn look_up<L: Library>(library: &L, asked: &mut Asked, tuning: &Tuning) -> Vec<usize> {
     let words: Vec<usize> = asked.concepts.iter().map(|concept| concept.term).collect();
-    let related = if words.len() <= tuning.most_related {
+    let mut related = if tuning.most_related > 0 && words.len() <= tuning.most_terms {
         let stem = |&at: &usize| asked.terms[at].text.as_str();
         lexicon::related(&words.iter().map(stem).collect::<Vec<_>>())
     } else {
         Vec::new()
     };
+    if words.len() > tuning.most_related {
+        related.retain(|one| one.how == How::Translation);
+    }
     let own = asked.terms.iter().map(|term| term.text.as_str());
     let others = related.iter().map(|one| one.stem.as_str());
     library.expect(&own.chain(others).collect::<Vec<_>>());
@@ -437,16 +519,27 @@ fn look_up<L: Library>(library: &L, asked: &mut Asked, tuning: &Tuning) -> Vec<u
         .iter()
         .map(|term| library.holders(&term.text))
         .collect();
+    let mut known: Vec<(f64, usize, Related)> = Vec::new();
     for one in related {
         let holders = library.holders(&one.stem);
-        // One term may be related to several of the question's words: it stands for the first.
         if holders > 0 && !asked.holds(&one.stem) {
+            let of = words[one.of];
+            let idf = bm25::idf(library.cards(), holders.max(held[of]));
+            known.push((asked.terms[of].weight * one.share * idf, holders, one));
+        }
+    }
+    // A term stands for one word only, of several that for which it is worth most; whatever the order of the words.
+    let word = |one: &Related| asked.terms[words[one.of]].text.clone();
+    known.sort_by(|(worth, _, one), (other_worth, _, other)| {
+        other_worth
+            .total_cmp(worth)
+            .then_with(|| word(one).cmp(&word(other)))
+            .then_with(|| one.stem.cmp(&other.stem))
+    });
+    for (_, holders, one) in known {
+        if !asked.holds(&one.stem) {
             held.push(holders);
-            let share = match one.how {
-                How::Translation => lexicon::TRANSLATION,
-                _ => lexicon::SYNONYM,
-            };
-            asked.stand_in(words[one.of], one.stem, one.how, share, share);
+            asked.stand_in(words[one.of], one.stem, one.how, one.share, one.share);
         }
     }
     held
@@ -485,6 +578,9 @@ fn score<L: Library>(
             None if weights[at] > 0.0 => &[at],
             None => continue,
         };
+        if terms.is_empty() {
+            continue;
+        }
         if let &[term] = terms {
             library.postings(&asked.terms[term].text, |card, count, length| {
                 add(
@@ -511,11 +607,13 @@ fn score<L: Library>(
     (scores, touched)
 }
 
-/// Ranks the cards for one phrasing; `None` when it holds no words.
+/// Ranks the cards for one phrasing, one of so many sentences (1 for a whole); `None` when it holds no words.
 fn rank_phrasing<L: Library>(
     library: &L,
     phrasing: &Phrasing,
+    chances: usize,
     allowed: Option<&[bool]>,
+    repairs: &mut Repairs,
     options: &Options,
 ) -> Option<Found> {
     let tuning = &options.tuning;
@@ -523,7 +621,7 @@ fn rank_phrasing<L: Library>(
     if asked.terms.is_empty() {
         return None;
     }
-    let held = resolve(library, &mut asked, tuning);
+    let held = resolve(library, &mut asked, repairs, tuning);
     let cards = library.cards();
     let average_length = library.total_length() as f64 / cards as f64;
     let mut idfs: Vec<f64> = held.iter().map(|&held| bm25::idf(cards, held)).collect();
@@ -545,7 +643,7 @@ fn rank_phrasing<L: Library>(
     if let Some(allowed) = allowed {
         touched.retain(|&card| allowed[card as usize]);
     }
-    let evidence = Evidence::new(&asked, &idfs, &kept, cards);
+    let evidence = Evidence::new(&asked, &idfs, &kept, cards, chances);
     let essence =
         (asked.concepts.len() > tuning.most_terms).then(|| essence(phrasing, &asked, &kept));
     let question = Question::new(
@@ -557,6 +655,7 @@ fn rank_phrasing<L: Library>(
         f64::from(tuning.pair_weight),
     );
     let mut found = Found {
+        share: 1.0,
         asked,
         idfs,
         average_length,

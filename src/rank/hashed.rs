@@ -367,11 +367,7 @@ impl Question {
             terms: Vec::new(),
             sums: Vec::new(),
             run_counts: Vec::new(),
-            stands_for: asked
-                .terms
-                .iter()
-                .map(|term| term.concept.map(|concept| (concept, term.similarity)))
-                .collect(),
+            stands_for: asked.stands_for(),
             term_counts: vec![0; asked.terms.len()],
             seen: Vec::new(),
             met_words: vec![0.0; asked.concepts.len()],
@@ -632,9 +628,9 @@ impl Question {
             let met = self.met_in_passage.drain(..);
             let met: f64 = met.map(|word| std::mem::take(&mut met_words[word])).sum();
             if words > 1 {
-                compared.passage = compared
-                    .passage
-                    .max(met / f64::from(words.max(SHORT_PASSAGE)));
+                // A run kept whole may be met beside its parts.
+                let share = (met / f64::from(words.max(SHORT_PASSAGE))).min(1.0);
+                compared.passage = compared.passage.max(share);
             }
         }
         let mut features = 0.0;

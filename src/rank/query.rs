@@ -16,6 +16,45 @@ pub struct Phrasing {
     pub pieces: Vec<Piece>,
 }
 
+impl Phrasing {
+    /// The sentences of a phrasing in one piece, where it has several: a message or a task of which one sentence is the
+    /// question and the others are company.
+    pub(crate) fn sentences(&self) -> Vec<Phrasing> {
+        let [piece] = &self.pieces[..] else {
+            return Vec::new();
+        };
+        let mut sentences: Vec<&str> = Vec::new();
+        let (mut start, mut before) = (0, ' ');
+        let mut letters = piece.text.char_indices().peekable();
+        while let Some((at, letter)) = letters.next() {
+            let next = letters.peek().map_or(' ', |&(_, next)| next);
+            let ends = match letter {
+                '\n' | '。' | '？' | '！' | '；' => true,
+                '.' | '?' | '!' | ';' | ':' => next.is_whitespace(),
+                // A dash between words, not a hyphen or a flag.
+                '-' | '–' | '—' => {
+                    next.is_whitespace() && (before == letter || before.is_whitespace())
+                }
+                _ => false,
+            };
+            if ends {
+                let end = at + letter.len_utf8();
+                sentences.push(&piece.text[start..end]);
+                start = end;
+            }
+            before = letter;
+        }
+        sentences.push(&piece.text[start..]);
+        let of = |text: &str| Phrasing {
+            pieces: vec![Piece {
+                text: text.to_owned(),
+                weight: piece.weight,
+            }],
+        };
+        sentences.into_iter().map(of).collect()
+    }
+}
+
 /// A question: one or several phrasings, and filters on words.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {

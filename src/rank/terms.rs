@@ -124,6 +124,12 @@ impl Asked {
         });
     }
 
+    /// Per term: the word (index in [`Asked::concepts`]) it stands for, and how well.
+    pub(crate) fn stands_for(&self) -> Vec<Option<(usize, f64)>> {
+        let worth = |term: &Term| term.concept.map(|concept| (concept, term.similarity));
+        self.terms.iter().map(worth).collect()
+    }
+
     /// Whether a stem is asked for already.
     pub(crate) fn holds(&self, stem: &str) -> bool {
         let hash = token::term_hash(stem);

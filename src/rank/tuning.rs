@@ -23,8 +23,13 @@ pub struct Tuning {
     pub weak: f64,
     /// Most terms of one phrasing that are looked up.
     pub most_terms: usize,
-    /// Most words of a phrasing that is also asked in other words; a longer one has words enough.
+    /// Most words (or character pairs) of a phrasing that is also asked in synonyms; a longer one has words enough and is
+    /// only translated. 0: neither.
     pub most_related: usize,
+    /// Fewest and most words of a phrasing that is also asked sentence by sentence.
+    pub split: (usize, usize),
+    /// Most sentences it may have.
+    pub most_sentences: usize,
 }
 
 impl Default for Tuning {
@@ -41,6 +46,8 @@ impl Default for Tuning {
             weak: 0.7,
             most_terms: 48,
             most_related: 24,
+            split: (10, 96),
+            most_sentences: 8,
         }
     }
 }
