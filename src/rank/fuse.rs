@@ -669,16 +669,26 @@ fn rank_phrasing<L: Library>(
         places: BTreeMap::new(),
         others: Vec::new(),
     };
-    walk(library, touched, &mut found, options);
+    let candidates = match chances {
+        1 => tuning.candidates,
+        _ => tuning.sentence_candidates,
+    };
+    walk(library, touched, candidates, &mut found, options);
     Some(found)
 }
 
 /// Goes down the cards from the best and compares the first ones that no filter keeps out.
-fn walk<L: Library>(library: &L, mut cards: Vec<u32>, found: &mut Found, options: &Options) {
+fn walk<L: Library>(
+    library: &L,
+    mut cards: Vec<u32>,
+    candidates: usize,
+    found: &mut Found,
+    options: &Options,
+) {
     let tuning = &options.tuning;
     let mut rest = &mut cards[..];
     // Sorting everything would cost more than all else: most of the order is never looked at.
-    let mut size = tuning.candidates.max(1);
+    let mut size = candidates.max(1);
     while !rest.is_empty() {
         let by_id = |one: &u32, other: &u32| library.id(*one).cmp(&library.id(*other));
         if options.keep_unlikely || size >= rest.len() {
@@ -693,7 +703,7 @@ fn walk<L: Library>(library: &L, mut cards: Vec<u32>, found: &mut Found, options
         });
         library.expect_cards(&rest[..size]);
         for &card in &rest[..size] {
-            let full = found.candidates.len() >= tuning.candidates;
+            let full = found.candidates.len() >= candidates;
             if full && !options.keep_unlikely {
                 return;
             }

@@ -28,6 +28,8 @@ pub struct Tuning {
     pub most_related: usize,
     /// Fewest and most words of a phrasing that is also asked sentence by sentence.
     pub split: (usize, usize),
+    /// Candidates of a sentence that are embedded.
+    pub sentence_candidates: usize,
     /// Most sentences it may have.
     pub most_sentences: usize,
 }
@@ -47,6 +49,7 @@ impl Default for Tuning {
             most_terms: 48,
             most_related: 24,
             split: (10, 96),
+            sentence_candidates: 20,
             most_sentences: 8,
         }
     }
