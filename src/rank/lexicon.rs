@@ -158,6 +158,7 @@ mod tests {
         "reproduc",
         "requir",
         "restrict",
+        "secur",
         "set",
         "simultan",
         "specifi",

@@ -48,9 +48,9 @@ impl Default for Tuning {
             weak: 0.7,
             most_terms: 48,
             most_related: 24,
-            split: (10, 96),
+            split: (10, 400),
             sentence_candidates: 20,
-            most_sentences: 8,
+            most_sentences: 24,
         }
     }
 }
