@@ -2,16 +2,17 @@
 //!
 //! Cards are a [`Library`]: in memory ([`Corpus`]) or looked up in an index, with the same answers.
 //!
-//! The way of a question: its words become terms ([`token`], `terms`); they are also asked for by other names (`lexicon`);
-//! words no card knows get stand-ins (`repair`);
-//! BM25 ([`bm25`]) selects candidates; a hashed embedding ([`hashed`]) compares the best of them; both are fused
-//! ([`fuse`]); a card without enough absolute evidence ([`abstain`]) is not an answer.
+//! The way of a question: its words become terms ([`token`], `terms`), also of other words for the same thing
+//! (`lexicon`); words no card knows get stand-ins (`repair`); BM25 ([`bm25`]) selects `candidates`; a hashed embedding
+//! ([`hashed`]) compares the best of them; both are fused ([`fuse`]), over a message also sentence by sentence; a card
+//! without enough absolute evidence ([`abstain`]) is not an answer.
 //!
 //! Deliberately absent: files, clocks, randomness, a model, learned weights, and ties without an order.
 
 pub mod abstain;
 mod analyzer;
 pub mod bm25;
+mod candidates;
 mod corpus;
 pub mod evaluate;
 mod explain;

@@ -25,6 +25,7 @@ mod patch;
 mod plans;
 mod race;
 mod rank;
+mod rank_words;
 mod safety;
 mod support;
 mod tidy;
