@@ -12,8 +12,8 @@
 //! the card's passages, and .4 over the number of words for a question met in full; *pairs*: share of the question's words
 //! that are character pairs, half of which straddle two words and rarely match; *cards*: the best of many cards agrees
 //! with anything by chance. No more than a thousand count: so far the power was measured, and in stores of 4,000 to 99,000
-//! cards far-off questions were not answered more often. Synonyms,
-//! translations and stand-ins count by what they are worth (in the cosine, synonyms and translations as the word itself).
+//! cards far-off questions were not answered more often. Synonyms, translations and stand-ins count by what they are worth
+//! (in the cosine, synonyms and translations as the word itself).
 //!
 //! For one of several sentences the odds are divided by their number: one of many agrees by chance (Bonferroni).
 //!

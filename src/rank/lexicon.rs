@@ -2,7 +2,7 @@
 //! is called in English.
 //!
 //! The list is fixed and was written for this project from general knowledge; nothing is learned from a store. A related
-//! word counts for less than the word itself, and never more than the word would (see `fuse`).
+//! word counts for less than the word itself, and never more than the word would (see `candidates` and `fuse`).
 
 use std::borrow::Cow;
 
@@ -71,13 +71,13 @@ fn lines_with(stem: &str) -> impl Iterator<Item = (&'static str, &'static str)> 
     // A stem differs from its word in at most the last two letters: words that begin otherwise need no stemming, which
     // is slow. Of a script without spaces the stem is the end of the word.
     let is_unspaced = stem.starts_with(token::is_unspaced);
-    let begins = match stem.len() {
+    let length = match stem.len() {
         length if is_unspaced || length <= 2 => length,
         length => (length - 2).max(2),
     };
+    let begins = &stem.as_bytes()[..length];
     let whole = LEXICON.len();
     // An empty stem would be found everywhere, also inside characters; no token has one.
-    let begins = &stem.as_bytes()[..begins];
     let found = (!begins.is_empty()).then(|| memmem::find_iter(LEXICON.as_bytes(), begins));
     found.into_iter().flatten().filter_map(move |at| {
         let before = LEXICON[..at].rfind([' ', '\n']).map_or(0, |at| at + 1);
